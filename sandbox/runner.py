@@ -1,0 +1,87 @@
+"""`exec`: a server in a child process for as long as one command runs."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import IO, cast
+
+from sandbox.errors import CommandNotFound, SandboxError, StateLocked
+from sandbox.settings import REPOSITORY
+
+KEYS = {
+    "STRIPE_API_KEY": "rk_test_sandbox_load",
+    "STRIPE_SHADOW_KEY": "rk_test_sandbox_shadow",
+    "STRIPE_ACTIONS_KEY": "rk_test_sandbox_act",
+}
+PATIENCE = 15  # seconds that the server may take to stop
+
+
+def start_server(data: Path) -> tuple["subprocess.Popen[str]", str]:
+    """A server child and its URL. It stops when its stdin closes, so it cannot outlive us. Raises what it died of."""
+    command = [sys.executable, "-m", "sandbox", "serve", "--port", "0", "--until-stdin-closes"]
+    environment = os.environ | {"METERWISE_DATA": str(data), "PYTHONPATH": str(REPOSITORY)}
+    child = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a Ctrl-C at the terminal is for the command; we stop the server ourselves
+    )
+    output, complaints = cast(IO[str], child.stdout), cast(IO[str], child.stderr)
+    url = output.readline().strip()
+    if not url:
+        said = complaints.read().strip().removeprefix("error: ")
+        code = child.wait()
+        raise (StateLocked if code == StateLocked.exit_code else SandboxError)(said or f"the server ended with {code}")
+    # what it says later on is passed on, so that a bug in the server is not silent
+    threading.Thread(target=shutil.copyfileobj, args=(complaints, sys.stderr), daemon=True).start()
+    return child, url
+
+
+def stop_server(child: "subprocess.Popen[str]") -> None:
+    """End the server that we started, and only that."""
+    if child.stdin:
+        child.stdin.close()
+    try:
+        child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def run(data: Path, command: list[str]) -> int:
+    """Run a command against a server of its own; its exit code (128 + n after signal n)."""
+    server, url = start_server(data)
+    asked: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        for child in children:
+            child.send_signal(number)
+
+    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if asked:
+            return 128 + asked[0]
+        try:
+            child = subprocess.Popen(command, env=os.environ | KEYS | {"STRIPE_API_BASE": url})
+        except OSError as error:
+            raise CommandNotFound(f"cannot run {command[0]} ({error.strerror}): check the command after --") from error
+        children.append(child)
+        for number in asked:
+            child.send_signal(number)
+        code = child.wait()
+        return code if code >= 0 else 128 - code
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        stop_server(server)
