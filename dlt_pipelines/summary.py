@@ -1,0 +1,81 @@
+"""One screen about the last run: `marts.run_digest` and what each stage cost. No arithmetic on money here."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+from dlt_pipelines.errors import LoaderError
+
+TITLES = {
+    "rows": "Rows",
+    "mrr": "MRR",
+    "models": "Models against their baselines (held-out time; lower is better)",
+    "risk": "Most at risk",
+    "recommendations": "Recommendations",
+}
+WIDEST = 140  # columns of a line; longer texts go on below
+
+
+class NothingPublished(LoaderError):
+    """There is no published copy to summarise."""
+
+
+def digest(data: Path) -> tuple[str, list[tuple[str, str]]]:
+    """The published copy's headline and its digest lines as (section, text), in order.
+
+    Raises NothingPublished when no run has published yet.
+    """
+    import duckdb
+
+    path = data / "published" / "warehouse.duckdb"
+    if not path.exists():
+        raise NothingPublished(f"{path} does not exist: nothing was published yet; run `make run` first.")
+    with duckdb.connect(str(path), read_only=True) as published:
+        as_of, account, livemode = published.execute(
+            "select as_of, account_id, livemode from meta.publication"
+        ).fetchall()[0]
+        lines = published.execute("select section, text from marts.run_digest order by section_number, line_number")
+        found = [(str(section), str(text)) for section, text in lines.fetchall()]
+    mode = "live" if livemode else "test mode"
+    return f"meterwise · account {account} ({mode}) · as of {as_of}", found
+
+
+def stage_seconds(data: Path) -> str:
+    """The last run's wall seconds per stage on one line, or an empty text when no run has ended yet."""
+    path = data / "last_run.json"
+    if not path.exists():
+        return ""
+    flat = json.loads(path.read_text())
+    walls = {key.removesuffix("_wall_s"): value for key, value in flat.items() if key.endswith("_wall_s")}
+    total = walls.pop("total")
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in walls.items())
+    return f"{stages}; {total:.1f} in all, at most {flat['peak_mb']:.0f} MB in one process"
+
+
+def summary_lines(data: Path) -> list[str]:
+    """The summary, line by line, at most about 50 of them.
+
+    Raises NothingPublished when no run has published yet.
+    """
+    headline, found = digest(data)
+    lines, section = [headline], ""
+    for name, text in found:
+        if name != section:
+            lines += ["", TITLES.get(name, name)]
+            section = name
+        lines += textwrap.wrap(text, WIDEST, initial_indent="  ", subsequent_indent=" " * 6, break_long_words=False)
+    if seconds := stage_seconds(data):
+        lines += ["", "Seconds per stage", f"  {seconds}"]
+    return [*lines, "", "Next", *(f"  {line}" for line in next_commands())]
+
+
+def next_commands() -> list[str]:
+    """What to try after a run, in the order of README."""
+    return [
+        "make plan                    recommendations become plans; then: python -m actions approve ID --reason …",
+        "make apply                   rehearse what was approved; make apply SEND=1 carries it out",
+        "make advance DAYS=35         let time pass in the sandbox, then make run again",
+        "make notebook, make docs     a customer's forecast as a picture; every table and column on one page",
+    ]
