@@ -1,0 +1,70 @@
+{# Fills the {slots} of a template column in one pass, so that a value holding braces is never read as a slot.
+   `slots` maps a slot's name to an SQL expression that gives text. A slot that the template names and the map lacks,
+   or whose value is null, fails the build. #}
+{% macro fill_template(template, slots) %}
+  array_to_string(
+    list_transform(
+      regexp_extract_all({{ template }}, '\{[a-z_0-9]+\}|[^{]+|\{'),
+      lambda part: case
+        when not regexp_matches(part, '^\{[a-z_0-9]+\}$') then part
+        else coalesce(
+          map {
+            {%- for slot, expression in slots.items() %}
+            '{{ "{" ~ slot ~ "}" }}': cast({{ expression }} as varchar){{ ',' if not loop.last }}
+            {%- endfor %}
+          }[part],
+          error('message_templates: slot ' || part || ' is not offered, or has no value, for: ' || {{ template }})
+        )
+      end
+    ),
+    ''
+  )
+{% endmacro %}
+
+
+{# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no markup, 200 characters. #}
+{% macro safe_text(expression) %}
+  left(trim(regexp_replace(
+    nfc_normalize({{ expression }}),
+    '[\s\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}<>\[\]{}`]+', ' ', 'g'
+  )), 200)
+{% endmacro %}
+
+
+{# Minor units to text for people, "USD 1,234.50" or "JPY 1,235": digits are moved, nothing is divided.
+   `exponent` is the currency's number of decimals, from the seed currencies. #}
+{% macro money_to_text(amount_minor, currency, exponent) %}
+  {%- set digits -%}
+    lpad(
+      cast(abs({{ amount_minor }}) as varchar),
+      cast(greatest({{ exponent }} + 1, length(cast(abs({{ amount_minor }}) as varchar))) as integer),
+      '0'
+    )
+  {%- endset %}
+  (
+    upper({{ currency }}) || ' ' || case when {{ amount_minor }} < 0 then '-' else '' end
+    || format('{:,}', cast(left({{ digits }}, length({{ digits }}) - {{ exponent }}) as bigint))
+    || case when {{ exponent }} > 0 then '.' || right({{ digits }}, {{ exponent }}) else '' end
+  )
+{% endmacro %}
+
+
+{# A quantity for people: thousands separated, no decimals, "128,411". #}
+{% macro quantity_to_text(quantity) %}
+  format('{:,}', cast(round({{ quantity }}) as bigint))
+{% endmacro %}
+
+
+{# A ratio for people, in whole per cent: 0.795 is "79 %", cut and not rounded so that a text never claims a threshold that was missed. #}
+{% macro share_to_text(share) %}
+  (format('{:,}', cast(floor({{ share }} * 100) as bigint)) || ' %')
+{% endmacro %}
+
+
+{# One day, or the first and the last of several: "2026-10-28", "2026-10-28 – 2026-10-30". #}
+{% macro days_to_text(first_day, last_day) %}
+  (
+    strftime({{ first_day }}, '%Y-%m-%d')
+    || case when {{ first_day }} < {{ last_day }} then ' – ' || strftime({{ last_day }}, '%Y-%m-%d') else '' end
+  )
+{% endmacro %}

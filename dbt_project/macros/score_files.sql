@@ -1,0 +1,86 @@
+{# The columns of every score table and their types: the only place that says them.
+   `ml` writes one Parquet file per run with exactly these columns; staging casts to them. #}
+{% macro score_tables() %}
+  {% do return({
+    'usage_forecast': {
+      'account_id': 'varchar', 'subscription_item_id': 'varchar', 'customer_id': 'varchar', 'meter_id': 'varchar',
+      'as_of': 'date', 'forecast_date': 'date', 'horizon': 'integer',
+      'yhat_mean': 'double', 'yhat_median': 'double',
+      'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double', 'baseline': 'double',
+      'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
+      'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'churn_risk': {
+      'account_id': 'varchar', 'customer_id': 'varchar', 'as_of': 'date', 'horizon_days': 'integer',
+      'probability': 'double', 'baseline_probability': 'double', 'reasons': 'varchar',
+      'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
+      'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'revenue_forecast': {
+      'account_id': 'varchar', 'currency': 'varchar', 'as_of': 'date', 'month_start': 'date',
+      'mrr_mean': 'double', 'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double',
+      'method': 'varchar', 'model_version': 'varchar', 'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'model_performance': {
+      'model_name': 'varchar', 'model_version': 'varchar', 'as_of': 'date', 'metric': 'varchar', 'segment': 'varchar',
+      'value': 'double', 'baseline_value': 'double', 'n': 'bigint', 'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'feature_drift': {
+      'feature': 'varchar', 'segment': 'varchar', 'as_of': 'date', 'psi': 'double', 'psi_limit': 'double',
+      'n': 'bigint', 'is_breach': 'boolean', 'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+  }) %}
+{% endmacro %}
+
+
+{# The select list of a score table: every column cast to its type, none more. #}
+{% macro score_columns(table_name) %}
+  {%- for column, data_type in score_tables()[table_name].items() -%}
+    cast({{ column }} as {{ data_type }}) as {{ column }}{{ ",\n        " if not loop.last }}
+  {%- endfor -%}
+{% endmacro %}
+
+
+{# Folder of the score files as the inside of a SQL string. #}
+{% macro score_folder() %}
+  {{- (env_var('METERWISE_DATA', 'data') ~ '/scores') | replace("'", "''") -}}
+{% endmacro %}
+
+
+{# DuckDB makes one folder level when it copies by partition, and writes no file when there are no rows. #}
+{% macro make_folder(path) %}
+  copy (select 1 as part where false) to '{{ path }}'
+  (format parquet, partition_by (part), write_partition_columns true, overwrite_or_ignore);
+{% endmacro %}
+
+
+{# on-run-start: a typed file without rows in every score folder, so that a warehouse that was never scored builds.
+   Written anew each time: a file torn by a killed run heals, and a new column reaches it. #}
+{% macro empty_score_files() %}
+  {{ make_folder(score_folder()) }}
+  {% for table_name, columns in score_tables().items() %}
+    {{ make_folder(score_folder() ~ '/' ~ table_name) }}
+    copy (
+      select
+        {% for column, data_type in columns.items() -%}
+          cast(null as {{ data_type }}) as {{ column }}{{ ', ' if not loop.last }}
+        {%- endfor %}
+      where false
+    ) to '{{ score_folder() }}/{{ table_name }}/run=empty.parquet' (format parquet);
+  {% endfor %}
+  {{ empty_ledger() }}
+{% endmacro %}
+
+
+{# The loader makes this table; until it has run once the audit marts read an empty one of the same columns. #}
+{% macro empty_ledger() %}
+  create schema if not exists raw_ledger;
+  create table if not exists raw_ledger.audit_log (
+    seq bigint, event_id varchar, at_us bigint, wall_us bigint, kind varchar,
+    recommendation_id varchar, action_id varchar, step bigint, attempt bigint,
+    account_id varchar, livemode boolean, customer_id varchar, subscription_id varchar,
+    object_id varchar, stripe_event_id varchar, request_id varchar, idempotency_key varchar,
+    plan_hash varchar, currency varchar, amount_minor bigint, actor varchar, actor_assurance varchar,
+    reasoning varchar, body varchar, prev_hash varchar, hash varchar
+  );
+{% endmacro %}

@@ -1,0 +1,69 @@
+{# Only what raises the risk is a reason; the strongest comes first. #}
+with
+
+risks as (select * from {{ ref('stg_ml__churn_risk') }}),
+templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
+other as (select * from templates where kind = 'churn_reason_other'),
+
+contributions as (
+
+    select
+        account_id,
+        customer_id,
+        as_of,
+        unnest(from_json(
+            reasons, '[{"feature":"VARCHAR","value":"DOUBLE","contribution":"DOUBLE"}]'
+        )) as reason
+
+    from risks
+
+),
+
+raising as (
+
+    select
+        account_id,
+        customer_id,
+        as_of,
+        reason.feature,
+        reason.contribution,
+        replace({{ safe_text('reason.feature') }}, '_', ' ') as feature_words,
+        coalesce(format('{:,}', cast(round(reason.value) as bigint)), 'unknown') as number_words,
+        coalesce(format('{:,} %', cast(round(reason.value * 100) as bigint)), 'unknown') as percent_words
+
+    from contributions
+    where reason.contribution > 0
+
+),
+
+worded as (
+
+    select
+        raising.*,
+        {{ fill_template('coalesce(templates.body, other.body)', {
+            'feature': 'raising.feature_words',
+            'number': 'raising.number_words',
+            'percent': 'raising.percent_words',
+        }) }} as sentence
+
+    from raising
+    cross join other
+    left join templates
+        on 'churn_reason_' || raising.feature = templates.kind
+
+),
+
+joined as (
+
+    select
+        account_id,
+        customer_id,
+        as_of,
+        string_agg(sentence, '; ' order by contribution desc, feature asc) as reasons
+
+    from worded
+    group by account_id, customer_id, as_of
+
+)
+
+select * from joined

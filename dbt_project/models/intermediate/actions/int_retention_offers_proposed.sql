@@ -1,0 +1,77 @@
+{# Keys of JSON stand in alphabetical order and numbers are integers or decimal text: that is canonical JSON.
+   Expected value: revenue at risk x the share that the offer is assumed to keep, less what the offer costs. #}
+with
+
+offers as (select * from {{ ref('int_retention_offers_found') }}),
+texts as (select * from {{ ref('int_retention_offers_worded') }}),
+preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
+
+valued as (
+
+    select
+        *,
+        cast(round(mrr_minor * value_months * probability) as bigint) as revenue_at_risk_minor
+
+    from offers
+
+),
+
+proposed as (
+
+    select
+        valued.account_id,
+        valued.kind,
+        valued.as_of,
+        valued.customer_id,
+        valued.subscription_id,
+        cast(null as varchar) as source_event_id,
+        valued.subscription_id as subject_id,
+        valued.coupon_id as target_key,
+        strftime(valued.as_of, '%Y-%m') as period,
+        valued.currency,
+        valued.amount_minor,
+        cast(-valued.percent_off * 0.01 as decimal(18, 6)) as pct_change,
+        cast(json_object(
+            'discounts', json_array(json_object('coupon', valued.coupon_id)),
+            'subscription', valued.subscription_id
+        ) as varchar) as params,
+        preconditions.precondition,
+        texts.reason,
+        cast(json_object(
+            'as_of', strftime(valued.as_of, '%Y-%m-%d'),
+            'base_rate', cast(valued.base_rate as varchar),
+            'committed_mrr_minor', valued.committed_mrr_minor,
+            'customers_scored', valued.customers_scored,
+            'duration_in_months', valued.duration_in_months,
+            'effect', cast(valued.effect as varchar),
+            'horizon_days', valued.horizon_days,
+            'mrr_minor', valued.mrr_minor,
+            'percent_off', cast(valued.percent_off as varchar),
+            'probability', cast(valued.probability as varchar),
+            'reasons', valued.reasons,
+            'revenue_at_risk_minor', valued.revenue_at_risk_minor,
+            'risk_rank', valued.risk_rank
+        ) as varchar) as evidence,
+        valued.model_version,
+        cast(round(valued.revenue_at_risk_minor * valued.effect) as bigint) - valued.amount_minor
+            as expected_value_minor,
+        cast(round(valued.revenue_at_risk_minor * valued.effect_low) as bigint) - valued.amount_minor
+            as expected_value_low_minor,
+        cast(round(valued.revenue_at_risk_minor * valued.effect_high) as bigint) - valued.amount_minor
+            as expected_value_high_minor,
+        cast(valued.probability as double) as confidence,
+        cast(valued.probability as double) as urgency
+
+    from valued
+    inner join texts
+        on
+            valued.account_id = texts.account_id
+            and valued.customer_id = texts.customer_id
+    inner join preconditions
+        on
+            valued.account_id = preconditions.account_id
+            and valued.subscription_id = preconditions.subscription_id
+
+)
+
+select * from proposed

@@ -1,0 +1,59 @@
+{# Licensed lines less the discounts that recur. A discount is taken to recur unless its coupon is known to apply once;
+   Stripe shows the coupons of discounts that subscriptions carry now, not of past ones. #}
+with
+
+lines as (select * from {{ ref('int_invoice_lines') }}),
+discounts as (select * from {{ ref('int_subscription_discounts') }}),
+
+line_discounts as (
+
+    select
+        account_id,
+        invoice_line_id,
+        unnest(discount_amounts) as applied
+    from lines
+
+),
+
+recurring as (
+
+    select
+        line_discounts.account_id,
+        line_discounts.invoice_line_id,
+        sum(line_discounts.applied.amount) as amount_minor
+    from line_discounts
+    left join discounts
+        on
+            line_discounts.account_id = discounts.account_id
+            and line_discounts.applied.discount = discounts.discount_id
+    where coalesce(discounts.duration != 'once', true)
+    group by
+        line_discounts.account_id,
+        line_discounts.invoice_line_id
+
+)
+
+select
+    lines.account_id,
+    lines.invoice_line_id,
+    lines.subscription_item_id,
+    lines.plan_rank,
+    lines.quantity,
+    lines.billing_interval,
+    lines.interval_count,
+    lines.period_start,
+    lines.period_end,
+    lines.invoiced_at,
+    coalesce(recurring.amount_minor, 0) > 0 as has_discount,
+    cast(lines.amount_minor - coalesce(recurring.amount_minor, 0) as bigint) as amount_minor
+from lines
+left join recurring
+    on
+        lines.account_id = recurring.account_id
+        and lines.invoice_line_id = recurring.invoice_line_id
+where
+    lines.is_known
+    and not lines.is_metered
+    and not lines.is_unpriced
+    and not lines.is_proration
+    and lines.subscription_item_id is not null

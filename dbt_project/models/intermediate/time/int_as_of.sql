@@ -1,0 +1,78 @@
+{# The only model that knows what day it is: the day that every other model values things at. #}
+with
+
+accounts as (select * from {{ ref('stg_stripe__accounts') }}),
+meters as (select * from {{ ref('stg_stripe__meters') }}),
+load_report as (select * from {{ ref('stg_stripe__load_report') }}),
+
+meters_covered as (
+
+    select
+        load_report.account_id,
+        load_report.meter_id,
+        max(load_report.covered_until) as covered_until
+    from load_report
+    inner join meters
+        on
+            load_report.account_id = meters.account_id
+            and load_report.meter_id = meters.meter_id
+            and meters.status = 'active'
+    where load_report.kind = 'meter_usage'
+    group by
+        load_report.account_id,
+        load_report.meter_id
+
+),
+
+accounts_covered as (
+
+    select
+        account_id,
+        min(covered_until) as covered_until
+    from meters_covered
+    group by account_id
+
+),
+
+clocks as (
+
+    select
+        account_id,
+        max(server_now) as server_now
+    from load_report
+    group by account_id
+
+),
+
+dated as (
+
+    select
+        accounts.account_id,
+        coalesce(
+            cast({{ as_of_asked() }} as date),
+            cast(accounts_covered.covered_until as date) - 1,
+            cast(clocks.server_now as date) - 1
+        ) as as_of
+    from accounts
+    left join accounts_covered
+        on accounts.account_id = accounts_covered.account_id
+    left join clocks
+        on accounts.account_id = clocks.account_id
+
+),
+
+bounded as (
+
+    select
+        account_id,
+        as_of,
+        -- a replay forgets what came later; a normal run shows today's invoices as landed
+        case
+            when {{ as_of_asked() }} is null then timestamp '9999-12-31 00:00:00'
+            else {{ end_of_day('as_of') }}
+        end as known_until
+    from dated
+
+)
+
+select * from bounded

@@ -1,0 +1,40 @@
+with
+
+invoices as (select * from {{ ref('int_invoices') }}),
+
+listed as (
+
+    select
+        account_id,
+        invoice_id,
+        customer_id,
+        subscription_id,
+        number,
+        status,
+        billing_reason,
+        currency,
+        created_at,
+        period_start,
+        period_end,
+        finalized_at,
+        paid_at,
+        subtotal_minor,
+        discount_minor,
+        total_minor,
+        starting_balance_minor,
+        amount_due_minor,
+        amount_paid_minor,
+        amount_remaining_minor,
+        attempt_count,
+        -- charged at once unless a due date says otherwise; a day's grace covers the retry on the same day
+        coalesce(
+            status = 'open'
+            and amount_remaining_minor > 0
+            and coalesce(due_at, finalized_at + interval 1 day) < {{ end_of_day('as_of') }},
+            false
+        ) as is_past_due
+    from invoices
+
+)
+
+select * from listed

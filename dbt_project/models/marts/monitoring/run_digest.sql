@@ -1,0 +1,85 @@
+with
+
+templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
+currencies as (select * from {{ ref('currencies') }}),
+customers as (select * from {{ ref('dim_customers') }}),
+risks as (select * from {{ ref('churn_risk') }} where is_current),
+proposals as (select * from {{ ref('recommendations') }}),
+
+top_risks as (
+
+    select
+        risks.account_id,
+        'risk' as section,
+        4 as section_number,
+        cast(row_number() over (
+            partition by risks.account_id order by risks.probability desc, risks.customer_id asc
+        ) as integer) as line_number,
+        {{ fill_template('templates.body', {
+            'customer': safe_text('coalesce(customers.name, risks.customer_id)'),
+            'customer_id': 'risks.customer_id',
+            'probability': share_to_text('risks.probability'),
+            'horizon_days': 'risks.horizon_days',
+            'at_risk': money_to_text('risks.mrr_minor', 'risks.currency', 'currencies.minor_unit_exponent'),
+            'reasons': 'risks.reasons',
+        }) }} as text
+
+    from risks
+    inner join templates
+        on templates.kind = 'digest_risk'
+    inner join customers
+        on risks.account_id = customers.account_id and risks.customer_id = customers.customer_id
+    inner join currencies
+        on risks.currency = currencies.currency
+
+),
+
+-- amounts of two currencies are never compared: the best of each come first, in turn
+ranked_proposals as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, currency order by expected_value_minor desc, recommendation_id asc
+        ) as rank_in_currency
+
+    from proposals
+
+),
+
+top_proposals as (
+
+    select
+        account_id,
+        'recommendations' as section,
+        5 as section_number,
+        cast(row_number() over (
+            partition by account_id order by rank_in_currency, recommendation_id
+        ) as integer) as line_number,
+        replace(kind, '_', ' ') || ': ' || reason as text
+
+    from ranked_proposals
+
+),
+
+together as (
+
+    select * from {{ ref('int_digest_rows') }}
+    union all by name
+    select * from {{ ref('int_digest_mrr') }}
+    union all by name
+    select * from {{ ref('int_digest_models') }}
+    union all by name
+    select * from top_risks where line_number <= 5
+    union all by name
+    select * from top_proposals where line_number <= 5
+
+)
+
+select
+    account_id,
+    section_number,
+    section,
+    line_number,
+    text
+from together

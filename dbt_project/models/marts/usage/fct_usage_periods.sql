@@ -1,0 +1,65 @@
+with
+
+periods as (select * from {{ ref('int_usage_periods') }}),
+steps as (select * from {{ ref('fct_rating_steps') }}),
+prices as (select * from {{ ref('dim_prices') }}),
+
+amounts as (
+
+    select
+        account_id,
+        subscription_item_id,
+        period_start,
+        cast(sum(amount_minor) as bigint) as rated_amount_minor
+    from steps
+    group by
+        account_id,
+        subscription_item_id,
+        period_start
+
+),
+
+measured as (
+
+    select
+        periods.account_id,
+        periods.subscription_item_id,
+        periods.subscription_id,
+        periods.customer_id,
+        periods.meter_id,
+        periods.meter_event_name,
+        periods.price_id,
+        periods.currency,
+        periods.period_start,
+        periods.period_end,
+        periods.is_open,
+        cast(
+            greatest(
+                least(
+                    cast(periods.period_end as date),
+                    periods.as_of + 1
+                ) - cast(periods.period_start as date),
+                0
+            ) as integer
+        ) as days_elapsed,
+        cast(cast(periods.period_end as date) - cast(periods.period_start as date) as integer) as days_in_period,
+        periods.quantity,
+        prices.included_units,
+        {{ share_of('periods.quantity', 'prices.included_units') }} as quota_share,
+        amounts.rated_amount_minor,
+        periods.invoiced_amount_minor,
+        periods.invoice_id
+    from periods
+    left join prices
+        on
+            periods.account_id = prices.account_id
+            and periods.price_id = prices.price_id
+    left join amounts
+        on
+            periods.account_id = amounts.account_id
+            and periods.subscription_item_id = amounts.subscription_item_id
+            and periods.period_start = amounts.period_start
+
+)
+
+select * from measured

@@ -1,0 +1,54 @@
+{% set structure = {
+    'invoice_line_item': 'VARCHAR',
+    'description': 'VARCHAR',
+    'type': 'VARCHAR',
+    'amount': 'BIGINT',
+    'discount_amount': 'BIGINT',
+    'quantity': 'BIGINT',
+} %}
+
+with
+
+latest as ({{ latest_versions(source('stripe', 'credit_note_lines'), with_parent=true) }}),
+
+unpacked as (
+
+    select
+        account_id,
+        id,
+        parent_id,
+        created,
+        is_deleted,
+        livemode,
+        {{ unpack('payload', structure) }} as object
+    from latest
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        account_id,
+        id as credit_note_line_id,
+        parent_id as credit_note_id,
+        object.invoice_line_item as invoice_line_id,
+
+        -- text
+        object.description,
+        object.type as line_type,
+
+        -- numbers: minor units
+        object.amount as amount_minor,
+        coalesce(object.discount_amount, 0) as discount_minor,
+        object.quantity,
+
+        -- booleans
+        is_deleted,
+        livemode
+
+    from unpacked
+
+)
+
+select * from renamed

@@ -1,0 +1,88 @@
+{% set structure = {
+    'subscription': 'VARCHAR',
+    'currency': 'VARCHAR',
+    'description': 'VARCHAR',
+    'amount': 'BIGINT',
+    'quantity': 'VARCHAR',
+    'quantity_decimal': 'VARCHAR',
+    'discount_amounts': [{'amount': 'BIGINT', 'discount': 'VARCHAR'}],
+    'period': {'start': 'BIGINT', 'end': 'BIGINT'},
+    'pricing': {'price_details': {'price': 'VARCHAR', 'product': 'VARCHAR'}},
+    'parent': {
+        'type': 'VARCHAR',
+        'subscription_item_details': {
+            'subscription': 'VARCHAR',
+            'subscription_item': 'VARCHAR',
+            'proration': 'BOOLEAN',
+        },
+        'invoice_item_details': {
+            'subscription': 'VARCHAR',
+            'proration': 'BOOLEAN',
+        },
+    },
+} %}
+
+with
+
+latest as ({{ latest_versions(source('stripe', 'invoice_lines'), with_parent=true) }}),
+
+unpacked as (
+
+    select
+        account_id,
+        id,
+        parent_id,
+        created,
+        is_deleted,
+        livemode,
+        {{ unpack('payload', structure) }} as object
+    from latest
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        account_id,
+        id as invoice_line_id,
+        parent_id as invoice_id,
+        coalesce(
+            object.subscription,
+            object.parent.subscription_item_details.subscription,
+            object.parent.invoice_item_details.subscription
+        ) as subscription_id,
+        object.parent.subscription_item_details.subscription_item as subscription_item_id,
+        {{ id_of('object.pricing.price_details.price') }} as price_id,
+        {{ id_of('object.pricing.price_details.product') }} as product_id,
+
+        -- text
+        lower(object.currency) as currency,
+        object.description,
+
+        -- numbers: minor units; the quantity Stripe billed, whole or with decimals
+        object.amount as amount_minor,
+        {{ sum_of('object.discount_amounts') }} as discount_minor,
+        try_cast(coalesce(object.quantity_decimal, object.quantity) as decimal(18, 6)) as quantity,
+
+        -- lists
+        object.discount_amounts,
+
+        -- booleans
+        coalesce(
+            object.parent.subscription_item_details.proration,
+            object.parent.invoice_item_details.proration,
+            false
+        ) as is_proration,
+        is_deleted,
+        livemode,
+
+        -- times in UTC
+        {{ from_epoch("object.period.start") }} as period_start,
+        {{ from_epoch('object.period.end') }} as period_end
+
+    from unpacked
+
+)
+
+select * from renamed

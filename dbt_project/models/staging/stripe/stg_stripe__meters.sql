@@ -1,0 +1,49 @@
+{% set structure = {
+    'display_name': 'VARCHAR',
+    'event_name': 'VARCHAR',
+    'status': 'VARCHAR',
+    'default_aggregation': {'formula': 'VARCHAR'},
+} %}
+
+with
+
+latest as ({{ latest_versions(source('stripe', 'meters')) }}),
+
+unpacked as (
+
+    select
+        account_id,
+        id,
+        created,
+        is_deleted,
+        livemode,
+        {{ unpack('payload', structure) }} as object
+    from latest
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        account_id,
+        id as meter_id,
+
+        -- text
+        object.display_name as meter_name,
+        object.event_name as meter_event_name,
+        object.status,
+        object.default_aggregation.formula as aggregation_formula,
+
+        -- booleans
+        is_deleted,
+        livemode,
+
+        -- times in UTC
+        {{ from_epoch('created') }} as created_at
+
+    from unpacked
+
+)
+
+select * from renamed

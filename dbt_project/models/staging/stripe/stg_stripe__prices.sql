@@ -1,0 +1,83 @@
+{% set structure = {
+    'product': 'VARCHAR',
+    'active': 'BOOLEAN',
+    'currency': 'VARCHAR',
+    'type': 'VARCHAR',
+    'billing_scheme': 'VARCHAR',
+    'unit_amount_decimal': 'VARCHAR',
+    'tiers_mode': 'VARCHAR',
+    'tiers': [{
+        'up_to': 'BIGINT',
+        'unit_amount': 'VARCHAR',
+        'unit_amount_decimal': 'VARCHAR',
+        'flat_amount': 'BIGINT',
+    }],
+    'transform_quantity': {'divide_by': 'BIGINT', 'round': 'VARCHAR'},
+    'recurring': {
+        'interval': 'VARCHAR',
+        'interval_count': 'INTEGER',
+        'usage_type': 'VARCHAR',
+        'meter': 'VARCHAR',
+    },
+    'lookup_key': 'VARCHAR',
+    'nickname': 'VARCHAR',
+} %}
+
+with
+
+latest as ({{ latest_versions(source('stripe', 'prices')) }}),
+
+unpacked as (
+
+    select
+        account_id,
+        id,
+        created,
+        is_deleted,
+        livemode,
+        {{ unpack('payload', structure) }} as object
+    from latest
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        account_id,
+        id as price_id,
+        {{ id_of('object.product') }} as product_id,
+        object.recurring.meter as meter_id,
+
+        -- text
+        lower(object.currency) as currency,
+        object.type as price_type,
+        object.billing_scheme,
+        object.tiers_mode,
+        object.recurring.usage_type,
+        object.recurring.interval as billing_interval,
+        object.transform_quantity.round as package_rounding,
+        object.lookup_key,
+        object.nickname,
+
+        -- numbers: minor units for one, up to 12 decimal places
+        try_cast(object.unit_amount_decimal as decimal(24, 12)) as unit_amount_decimal,
+        object.recurring.interval_count,
+        object.transform_quantity.divide_by as package_size,
+
+        -- lists
+        object.tiers,
+
+        -- booleans
+        coalesce(object.active, false) as is_active,
+        is_deleted,
+        livemode,
+
+        -- times in UTC
+        {{ from_epoch('created') }} as created_at
+
+    from unpacked
+
+)
+
+select * from renamed

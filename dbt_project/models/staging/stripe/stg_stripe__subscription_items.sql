@@ -1,0 +1,59 @@
+{% set structure = {
+    'subscription': 'VARCHAR',
+    'price': {
+        'id': 'VARCHAR',
+        'recurring': {'meter': 'VARCHAR', 'usage_type': 'VARCHAR'},
+    },
+    'quantity': 'BIGINT',
+    'current_period_start': 'BIGINT',
+    'current_period_end': 'BIGINT',
+} %}
+
+with
+
+latest as ({{ latest_versions(source('stripe', 'subscription_items'), with_parent=true) }}),
+
+unpacked as (
+
+    select
+        account_id,
+        id,
+        parent_id,
+        created,
+        is_deleted,
+        livemode,
+        {{ unpack('payload', structure) }} as object
+    from latest
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        account_id,
+        id as subscription_item_id,
+        coalesce({{ id_of('object.subscription') }}, parent_id) as subscription_id,
+        object.price.id as price_id,
+        object.price.recurring.meter as meter_id,
+
+        -- text
+        object.price.recurring.usage_type,
+
+        -- numbers: absent on metered items
+        object.quantity,
+
+        -- booleans
+        is_deleted,
+        livemode,
+
+        -- times in UTC
+        {{ from_epoch('created') }} as created_at,
+        {{ from_epoch('object.current_period_start') }} as current_period_start,
+        {{ from_epoch('object.current_period_end') }} as current_period_end
+
+    from unpacked
+
+)
+
+select * from renamed

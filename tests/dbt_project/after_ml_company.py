@@ -1,0 +1,203 @@
+"""A company of seven customers in the raw tables and what a model says of them, each at one boundary of the advice.
+
+As of 2026-10-31 every billing period runs from the 10th: 22 days are over, 9 are to come. Starter includes 1,000 API
+calls for USD 50.00 or JPY 5,000 a month, Growth 5,000 calls for twice that; further calls cost 10 minor units each.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tests.dbt_project.raw import ACCOUNT, METER, RawWarehouse, epoch
+
+AS_OF, PERIOD_START, PERIOD_END = date(2026, 10, 31), date(2026, 10, 10), date(2026, 11, 10)
+STARTS = [date(2026, month, 10) for month in range(1, 12)]
+FREE = {"starter": 1000, "growth": 5000}
+FEE = {"starter": 5000, "growth": 10000}
+# customer: currency, calls of the open period so far, calls forecast for its rest, churn probability
+CUSTOMERS: dict[str, tuple[str, int, int, float]] = {
+    "cus_below": ("usd", 500, 299, 0.05),  # 79.9 % of what is included
+    "cus_exact": ("usd", 500, 300, 0.05),  # 80 %
+    "cus_yen": ("jpy", 2000, 500, 0.05),  # far above: the larger plan is the cheaper one
+    "cus_spike": ("usd", 5000, 300, 0.05),  # pressed as well, but one day of it was a spike
+    "cus_leaving": ("usd", 110, 50, 0.6),
+    "cus_moved": ("usd", 100, 50, 0.05),  # took Growth with the invoice of October
+    "cus_gone": ("usd", 0, 0, 0.0),  # left in May
+}
+SPIKE_DAY, SPIKE_CALLS = date(2026, 10, 28), 4000
+GONE_ON, MOVED_ON = date(2026, 5, 10), date(2026, 10, 10)
+# what the ledger says was done on 2026-10-05, four days before the invoices of October
+ACTED_ON, CREDIT_MINOR = date(2026, 10, 5), 1500
+
+
+def seconds(day: date) -> int:
+    return epoch(day.isoformat())
+
+
+def write(data: Path) -> None:
+    """The company's raw tables in a new warehouse of the state folder `data`."""
+    with RawWarehouse(data) as raw:
+        _fill(raw)
+
+
+def _fill(raw: RawWarehouse) -> None:
+    _catalogue(raw)
+    for customer_id, (currency, used, _, _) in CUSTOMERS.items():
+        _customer(raw, customer_id, currency)
+        raw.add_usage(customer_id, _daily_calls(customer_id, used))
+    # Stripe's own record of the upgrade: it carries the key of the request
+    event = {"id": "evt_moved", "type": "customer.subscription.updated", "created": seconds(ACTED_ON)}
+    raw.add(
+        "events", [event | {"request": {"idempotency_key": "key-cus_moved"}, "data": {"object": {"id": "sub_moved"}}}]
+    )
+    raw.report_load("2026-11-01")
+
+
+def _catalogue(raw: RawWarehouse) -> None:
+    begin = {"created": epoch("2025-12-01")}
+    raw.add("accounts", [{"id": ACCOUNT, "default_currency": "usd"} | begin])
+    meter = {"id": METER, "display_name": "API calls", "event_name": "api_calls", "status": "active"}
+    raw.add("meters", [meter | {"default_aggregation": {"formula": "sum"}} | begin])
+    coupon = {"id": "RETAIN20", "percent_off": 20.0, "duration": "repeating", "duration_in_months": 3, "valid": True}
+    raw.add("coupons", [coupon | begin])
+    for rank, plan in enumerate(FREE, start=1):
+        product = {"id": f"prod_{plan}", "name": plan.title(), "active": True}
+        raw.add("products", [product | {"metadata": {"plan": plan, "plan_rank": str(rank)}} | begin])
+        for currency in ("usd", "jpy"):
+            raw.add("prices", [_price(plan, "base", currency) | begin])
+            raw.add("prices", [_price(plan, "calls", currency) | begin])
+
+
+def _price(plan: str, part: str, currency: str) -> dict[str, Any]:
+    price = {"id": f"price_{plan}_{part}_{currency}", "product": f"prod_{plan}", "active": True, "currency": currency}
+    recurring = {"interval": "month", "interval_count": 1}
+    if part == "base":
+        terms: dict[str, Any] = {"billing_scheme": "per_unit", "unit_amount_decimal": str(FEE[plan])}
+        recurring |= {"usage_type": "licensed"}
+    else:
+        terms = {"billing_scheme": "tiered", "tiers_mode": "graduated"}
+        terms["tiers"] = [{"up_to": FREE[plan], "unit_amount_decimal": "0"}, {"unit_amount_decimal": "10"}]
+        recurring |= {"usage_type": "metered", "meter": METER}
+    return price | terms | {"type": "recurring", "recurring": recurring}
+
+
+def _customer(raw: RawWarehouse, customer_id: str, currency: str) -> None:
+    begin, subscription = seconds(STARTS[0]), customer_id.replace("cus_", "sub_")
+    # a name that would colour a terminal and mark up a page
+    name = "Spike\u202e <b>Ltd</b>" if customer_id == "cus_spike" else customer_id.removeprefix("cus_").title()
+    person = {"id": customer_id, "name": name, "currency": currency, "balance": 0, "created": begin}
+    raw.add("customers", [person | {"metadata": {"segment": "startup", "tier": "standard"}}])
+    state: dict[str, Any] = {"status": "active", "start_date": begin, "created": begin, "discounts": []}
+    if customer_id == "cus_gone":
+        state |= {"status": "canceled", "canceled_at": seconds(GONE_ON), "ended_at": seconds(GONE_ON)}
+    raw.add("subscriptions", [{"id": subscription, "customer": customer_id, "currency": currency} | state])
+    period = {"current_period_start": seconds(PERIOD_START), "current_period_end": seconds(PERIOD_END)}
+    for part, quantity in (("base", {"quantity": 1}), ("calls", {})):
+        item = {"id": subscription.replace("sub_", f"si_{part}_"), "subscription": subscription, "created": begin}
+        raw.add(
+            "subscription_items",
+            [item | period | quantity | {"price": _price(_plan(customer_id, PERIOD_START), part, currency)}],
+            parent_id=subscription,
+        )
+    for start, end in pairwise(STARTS):
+        if customer_id != "cus_gone" or start < GONE_ON:
+            _invoice(raw, customer_id, currency, start, end)
+
+
+def _plan(customer_id: str, day: date) -> str:
+    return "growth" if customer_id == "cus_moved" and day >= MOVED_ON else "starter"
+
+
+def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, end: date) -> None:
+    """The base fee of one period, paid when it began; a credit lowers the one of cus_exact in October."""
+    plan, subscription = _plan(customer_id, start), customer_id.replace("cus_", "sub_")
+    at, fee = seconds(start), FEE[plan]
+    credit = CREDIT_MINOR if (customer_id, start) == ("cus_exact", PERIOD_START) else 0
+    body: dict[str, Any] = {"id": f"in_{customer_id}_{start:%m}", "customer": customer_id, "currency": currency}
+    body |= {"status": "paid", "billing_reason": "subscription_cycle", "attempt_count": 1, "created": at}
+    body |= {"parent": {"subscription_details": {"subscription": subscription}}, "period_start": at, "period_end": at}
+    body |= {
+        "status_transitions": {"finalized_at": at, "paid_at": at},
+        "starting_balance": -credit,
+        "amount_remaining": 0,
+    }
+    body |= {"subtotal": fee, "total": fee, "amount_due": fee - credit, "amount_paid": fee - credit}
+    raw.add("invoices", [body])
+    detail = {"subscription": subscription, "subscription_item": subscription.replace("sub_", "si_base_")}
+    line = {"id": f"il_{customer_id}_{start:%m}", "subscription": subscription, "currency": currency, "created": at}
+    line |= {"amount": fee, "quantity": 1, "period": {"start": at, "end": seconds(end)}, "discount_amounts": []}
+    line |= {"parent": {"type": "subscription_item_details", "subscription_item_details": detail}}
+    price = {"price_details": {"price": f"price_{plan}_base_{currency}", "product": f"prod_{plan}"}}
+    raw.add("invoice_lines", [line | {"pricing": price}], parent_id=body["id"])
+
+
+def _daily_calls(customer_id: str, used: int) -> dict[str, object]:
+    """The open period's calls spread over its days, the remainder on its first; ten weeks before alike."""
+    days = (AS_OF - PERIOD_START).days + 1
+    spike = SPIKE_CALLS if customer_id == "cus_spike" else 0
+    daily, rest = divmod(used - spike, days)
+    calls = {AS_OF - timedelta(days=day): daily for day in range(days + 70)}
+    calls[PERIOD_START] += rest
+    calls[SPIKE_DAY] += spike
+    return {day.isoformat(): quantity for day, quantity in calls.items() if quantity}
+
+
+def write_scores(data: Path, run_id: str = "run_1") -> None:
+    """What a model says: nine forecast days per living item, and a churn probability per living customer."""
+
+    def by(model: str) -> tuple[str, ...]:
+        return ("xgboost", model, "1", run_id, "2026-11-01 06:10")
+
+    usage: list[tuple[Any, ...]] = []
+    risks: list[tuple[Any, ...]] = []
+    for customer_id, (_, _, ahead, probability) in CUSTOMERS.items():
+        if customer_id == "cus_gone":
+            continue
+        for horizon in range(1, 29):
+            # the remainder on the first day, so that the nine days add up to `ahead`
+            mean = float(ahead // 9 + (ahead % 9 if horizon == 1 else 0))
+            item = customer_id.replace("cus_", "si_calls_")
+            said = (mean, mean, *(mean * factor for factor in (0.5, 0.8, 1.2, 1.5)), mean)
+            day = AS_OF + timedelta(days=horizon)
+            usage.append((ACCOUNT, item, customer_id, METER, AS_OF, day, horizon, *said, *by("usage_forecast")))
+        reasons = json.dumps([{"feature": "usage_ratio_28_91", "value": 0.42, "contribution": 1.5}])
+        risks.append((ACCOUNT, customer_id, AS_OF, 90, probability, probability, reasons, *by("churn_risk")))
+    for table, rows in (("usage_forecast", usage), ("churn_risk", risks)):
+        folder = data / "scores" / table
+        with duckdb.connect() as con:
+            # the empty file that dbt made has the columns and their types
+            con.read_parquet(str(folder / "run=empty.parquet")).create("scored")
+            con.executemany(f"insert into scored values ({', '.join('?' * len(rows[0]))})", rows)
+            con.table("scored").write_parquet(str(folder / f"run={run_id}.parquet"))
+
+
+def write_ledger(data: Path, declined: str) -> None:
+    """An upgrade and a credit carried out on 2026-10-05, and the recommendation `declined` turned down."""
+    items = [{"id": f"si_{part}_moved", "price": f"price_growth_{part}_usd"} for part in ("base", "calls")]
+    upgrade = {"recommendation_kind": "tier_upgrade", "params": {"items": items, "proration_behavior": "none"}}
+    credit = {"recommendation_kind": "courtesy_credit", "params": {"amount": -CREDIT_MINOR, "currency": "usd"}}
+    # the credit has no event in the log any more: the response's date says when it was
+    done = {"status": 200, "server_at": seconds(ACTED_ON)}
+    events: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("intent", "cus_moved", "h1:up", upgrade),
+        ("outcome", "cus_moved", "h1:up", {"status": 200}),
+        ("intent", "cus_exact", "h1:credit", credit),
+        ("outcome", "cus_exact", "h1:credit", done),
+        ("declined", "cus_exact", declined, {}),
+    ]
+    rows = []
+    for seq, (kind, customer_id, recommendation_id, body) in enumerate(events, start=1):
+        at_us = (epoch("2026-11-22") + seq) * 1_000_000  # the runner's clock is weeks ahead of Stripe's
+        subscription_id = customer_id.replace("cus_", "sub_")
+        named = (recommendation_id, f"{recommendation_id}-action", 0, 0, ACCOUNT, False, customer_id, subscription_id)
+        sent = (subscription_id, None, None, f"key-{customer_id}", "plan", "usd", CREDIT_MINOR)
+        why = ("somebody", "os_user", "because", json.dumps(body), f"hash-{seq - 1}", f"hash-{seq}")
+        rows.append((seq, f"event-{seq}", at_us, at_us, kind, *named, *sent, *why))
+    with duckdb.connect(str(data / "warehouse.duckdb")) as con:
+        con.executemany(f"insert into raw_ledger.audit_log values ({', '.join('?' * 26)})", rows)
