@@ -1,0 +1,136 @@
+"""Score files: one Parquet file per run and table, written whole or not at all, never changed afterwards."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MODEL = {"method": "string", "model_name": "string", "model_version": "string"}
+BAND = {"q025": "double", "q10": "double", "q90": "double", "q975": "double"}
+RUN = {"run_id": "string", "scored_at": "timestamp"}
+# Column order and types are the contract with dbt's `stg_ml__*` models.
+TABLES: dict[str, dict[str, str]] = {
+    "usage_forecast": {
+        **dict.fromkeys(("account_id", "subscription_item_id", "customer_id", "meter_id"), "string"),
+        "as_of": "date",
+        "forecast_date": "date",
+        "horizon": "int32",
+        "yhat_mean": "double",
+        "yhat_median": "double",
+        **BAND,
+        "baseline": "double",
+        **MODEL,
+        **RUN,
+    },
+    "churn_risk": {
+        "account_id": "string",
+        "customer_id": "string",
+        "as_of": "date",
+        "horizon_days": "int32",
+        "probability": "double",
+        "baseline_probability": "double",
+        "reasons": "string",
+        **MODEL,
+        **RUN,
+    },
+    "revenue_forecast": {
+        "account_id": "string",
+        "currency": "string",
+        "as_of": "date",
+        "month_start": "date",
+        "mrr_mean": "double",
+        **BAND,
+        "method": "string",
+        "model_version": "string",
+        **RUN,
+    },
+    "model_performance": {
+        "model_name": "string",
+        "model_version": "string",
+        "as_of": "date",
+        "metric": "string",
+        "segment": "string",
+        "value": "double",
+        "baseline_value": "double",
+        "n": "int64",
+        **RUN,
+    },
+    "feature_drift": {
+        "feature": "string",
+        "segment": "string",
+        "as_of": "date",
+        "psi": "double",
+        "psi_limit": "double",
+        "n": "int64",
+        "is_breach": "bool",
+        **RUN,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a command: `run_id` sorts by time, `at` is naive UTC."""
+
+    run_id: str
+    at: datetime
+
+
+def new_run() -> Run:
+    """The only clock of this package: it stamps rows and never decides what a score is."""
+    at = datetime.now(UTC).replace(tzinfo=None)
+    return Run(f"{at:%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}", at)
+
+
+def schema(table: str) -> pa.Schema:
+    """Arrow schema of a score table (KeyError for a name outside the contract)."""
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "date": pa.date32(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "double": pa.float64(),
+        "bool": pa.bool_(),
+        "timestamp": pa.timestamp("us"),
+    }
+    return pa.schema([(name, types[kind]) for name, kind in TABLES[table].items()])
+
+
+def write(folder: Path, table: str, frame: pd.DataFrame, run: Run) -> Path:
+    """Append one run's rows to `folder/table/`; NaN becomes NULL.
+
+    The file appears under its final name only when complete, so a killed run leaves no half file that dbt would read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frame = frame.assign(run_id=run.run_id, scored_at=run.at)
+    arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
+    target = folder / table / f"run={run.run_id}.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".tmp")
+    pq.write_table(arrow, partial)
+    os.replace(partial, target)
+    return target
+
+
+def last_breach(folder: Path) -> datetime | None:
+    """When the newest drift run ran, if it found a breach (naive UTC); None if it did not, or none ran."""
+    import pyarrow.parquet as pq
+
+    runs = sorted(path for path in (folder / "feature_drift").glob("run=*.parquet") if path.stem != "run=empty")
+    if not runs:
+        return None
+    newest = pq.read_table(runs[-1], columns=["is_breach", "scored_at"], partitioning=None).to_pandas()
+    return newest["scored_at"].max().to_pydatetime() if newest["is_breach"].any() else None
