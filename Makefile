@@ -1,0 +1,115 @@
+# Everything a person or CI runs. `make` alone lists the targets.
+-include .env
+export
+
+# Telemetry of every tool is off; Python may keep the bytecode it compiles (set-up compiles the packages once).
+export PYTHONDONTWRITEBYTECODE :=
+export DO_NOT_TRACK := true
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export RUNTIME__DLTHUB_TELEMETRY := false
+# The state folder, absolute: dbt changes its working folder, so a relative one would mean two places.
+METERWISE_DATA ?= data
+override METERWISE_DATA := $(abspath $(METERWISE_DATA))
+export DBT_TARGET_PATH := $(METERWISE_DATA)/dbt
+export DBT_LOG_PATH := $(METERWISE_DATA)/logs
+
+# A Python that will do, and uv: the one installed, or one booted into a venv of its own.
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1 && command -v "$$p" && break; done)
+UV := $(shell command -v uv || echo .boot/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+PY := .venv/bin/python
+DBT := .venv/bin/dbt
+DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
+# Without a Stripe key every command that talks to Stripe runs inside the bundled sandbox.
+# (Exit code 3, nothing to do, is no failure of a target.)
+WITH_STRIPE := $(if $(STRIPE_API_KEY),,$(PY) -m sandbox exec --)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run load build train score recommend publish summary plan apply log audit sandbox advance \
+  notebook ui docs bench-run lint format types test clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.stamp ## make the environment (.venv) from uv.lock
+
+.boot/bin/uv:
+	@[ -n "$(PYTHON)" ] || { echo "meterwise needs Python 3.11, 3.12 or 3.13 and found $$(python3 --version 2>&1): install one (Debian: apt-get install python3.11 python3.11-venv) and run make again." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv) and run make again." >&2; exit 1; }
+	@rm -rf .boot && "$(PYTHON)" -m venv .boot && .boot/bin/pip -q --disable-pip-version-check install 'uv>=0.9,<1'
+
+.venv/.stamp: uv.lock pyproject.toml $(if $(findstring .boot,$(UV)),.boot/bin/uv)
+	@[ -n "$(PYTHON)" ] || { echo "meterwise needs Python 3.11, 3.12 or 3.13 and found $$(python3 --version 2>&1): install one (Debian: apt-get install python3.11 python3.11-venv) and run make again." >&2; exit 1; }
+	@echo "setting up .venv (once)" >&2
+	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet
+	@touch $@
+
+run: setup ## the whole loop: load, build, train, score, recommend, publish, summary
+	@$(WITH_STRIPE) $(PY) -m dlt_pipelines run
+
+load: setup ## Stripe (or the sandbox) into the schema raw_stripe
+	@$(WITH_STRIPE) $(PY) -m dlt_pipelines load
+
+build: setup ## dbt: staging, features and marts, with their tests
+	@$(DBT) build $(DBT_AT) --exclude tag:after_ml
+
+train: setup ## fit the models again and let the better one become champion
+	@$(PY) -m ml train
+
+score: setup ## forecasts and risk scores by the champions
+	@$(PY) -m ml score
+
+recommend: setup ## dbt: forecasts, risks and recommendations as marts
+	@$(DBT) build $(DBT_AT) --select tag:after_ml
+
+publish: setup ## replace the read-only copy of the marts in one step
+	@$(PY) -m dlt_pipelines publish
+
+summary: setup ## print the last run's summary again
+	@$(PY) -m dlt_pipelines summary
+
+plan: setup ## turn recommendations into plans a person can approve
+	@$(PY) -m actions plan || [ $$? -eq 3 ]
+
+apply: setup ## rehearse approved actions; SEND=1 carries them out
+	@$(WITH_STRIPE) $(PY) -m actions apply $(if $(SEND),--send) || [ $$? -eq 3 ]
+
+log: setup ## the ledger: every step of every action
+	@$(PY) -m actions log
+
+audit: setup ## check the ledger's chain and load it into the mart action_audit
+	@$(PY) -m actions verify
+	@$(PY) -m dlt_pipelines ledger
+	@$(DBT) build $(DBT_AT) --select +action_audit --exclude-resource-type seed
+	@$(PY) -m dlt_pipelines publish
+
+sandbox: setup ## serve the sandbox until interrupted (its address is printed)
+	@$(PY) -m sandbox serve
+
+advance: setup ## let DAYS=35 days pass in the sandbox
+	@$(PY) -m sandbox advance --days $(or $(DAYS),35)
+
+notebook: setup ## execute the notebooks into build/
+	@$(PY) -m notebooks
+
+ui: setup ## browse models and runs in MLflow on http://127.0.0.1:5000
+	@.venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///$(METERWISE_DATA)/mlflow.db
+
+docs: setup ## dbt's documentation as one page: DATA/dbt/static_index.html
+	@$(DBT) docs generate --static $(DBT_AT)
+
+bench-run: setup ## time a first and a second run in an empty state folder
+	@$(PY) -m dlt_pipelines bench-run
+
+lint: setup ## format, lint, types and SQL lint
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/sqlfluff lint dbt_project/models
+
+format: setup ## format the Python files
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+test: setup lint ## lint, then every test
+	@$(PY) -m pytest
+
+clean: ## remove the environment and build/ (never the state folder)
+	@rm -rf .venv .boot build
