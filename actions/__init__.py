@@ -1,0 +1,1 @@
+"""Carries out approved recommendations, once each, and keeps a ledger that shows when it was altered."""

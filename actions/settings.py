@@ -1,0 +1,63 @@
+"""Everything the environment decides, read in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from actions.errors import ActionError
+
+STRIPE_API = "https://api.stripe.com"
+APPROVAL_HOURS = 72  # actions.md R19
+WRITES_PER_SECOND = 2  # design.md section 8: far below Stripe's 25 per second, so that a run can be stopped
+
+
+@dataclass(frozen=True)
+class Settings:
+    """data: the state folder (METERWISE_DATA). Keys are Stripe's, empty when not set.
+
+    is_live_allowed: METERWISE_LIVE=1, the second of the two switches for a live key.
+    timeout_s: seconds to wait for Stripe; the outcome of a call that took longer is unknown, not failed.
+    writes_per_second: 0 turns the pacing off.
+    """
+
+    data: Path
+    shadow_key: str = ""
+    actions_key: str = ""
+    api_base: str = STRIPE_API
+    is_live_allowed: bool = False
+    approval_hours: int = APPROVAL_HOURS
+    timeout_s: float = 80
+    writes_per_second: int = WRITES_PER_SECOND
+
+    @property
+    def published(self) -> Path:
+        return self.data / "published" / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger" / "ledger.sqlite"
+
+    @property
+    def head(self) -> Path:
+        """Kept apart from the ledger (another folder, so that it can be another volume)."""
+        return self.data / "ledger-head" / "head.json"
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Raises ActionError when a number is not one."""
+    try:
+        return Settings(
+            data=Path(environ.get("METERWISE_DATA", "data")).absolute(),
+            shadow_key=environ.get("STRIPE_SHADOW_KEY", ""),
+            actions_key=environ.get("STRIPE_ACTIONS_KEY", ""),
+            api_base=environ.get("STRIPE_API_BASE", STRIPE_API),
+            is_live_allowed=environ.get("METERWISE_LIVE", "") == "1",
+            approval_hours=int(environ.get("METERWISE_APPROVAL_HOURS", APPROVAL_HOURS)),
+            timeout_s=float(environ.get("METERWISE_STRIPE_TIMEOUT", 80)),
+            writes_per_second=int(environ.get("METERWISE_WRITES_PER_SECOND", WRITES_PER_SECOND)),
+        )
+    except ValueError as error:
+        raise ActionError(
+            "METERWISE_APPROVAL_HOURS, METERWISE_STRIPE_TIMEOUT and METERWISE_WRITES_PER_SECOND are numbers: "
+            f"{error}; correct it in .env"
+        ) from error

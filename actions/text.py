@@ -1,0 +1,44 @@
+"""Words for the terminal: customer text made harmless, money, short ids."""
+
+import unicodedata
+
+TEXT_LIMIT = 200  # a reason is a sentence; more would push the amount off the approval screen
+
+# Currencies by the decimals of their minor unit (ISO 4217; Stripe's list of zero-decimal currencies), as in the dbt
+# seed `currencies`. One that is in no list is printed in minor units, never guessed.
+_BY_DECIMALS = {
+    0: "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf",
+    2: "aud brl cad chf czk dkk eur gbp hkd ils inr mxn myr nok nzd pln ron sek sgd thb try usd zar",
+    3: "bhd jod kwd omr tnd",
+}
+_DECIMALS = {code: decimals for decimals, codes in _BY_DECIMALS.items() for code in codes.split()}
+_LINES = ("Zl", "Zp")
+
+
+def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`text` in NFC without control, bidirectional, zero-width and private characters, at most `limit` long.
+
+    Names come from customers and could otherwise repaint the screen on which a person approves.
+    Unicode category C holds all of them (Cc, Cf, Cs, Co, Cn); line and paragraph separators go too.
+    """
+    kept = [char for char in text if unicodedata.category(char)[0] != "C" and unicodedata.category(char) not in _LINES]
+    text = unicodedata.normalize("NFC", "".join(kept))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """`49.00 USD`, `4900 JPY`; the point is placed in the digits, nothing is divided."""
+    decimals = _DECIMALS.get(currency.lower())
+    if decimals is None:
+        return f"{amount_minor} minor units of {currency.upper()}"
+    sign, digits = ("-" if amount_minor < 0 else ""), str(abs(amount_minor)).zfill(decimals + 1)
+    whole, fraction = (digits[:-decimals], "." + digits[-decimals:]) if decimals else (digits, "")
+    return f"{sign}{int(whole):,}{fraction} {currency.upper()}"
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart; the first row is the heading."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
