@@ -103,13 +103,13 @@ bench-run: setup ## time a first and a second run in an empty state folder
 	@$(PY) -m dlt_pipelines bench-run
 
 lint: setup ## format, lint, types and SQL lint
-	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/sqlfluff lint dbt_project/models
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/sqlfluff lint -p 2 dbt_project/models
 
 format: setup ## format the Python files
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 test: setup lint ## lint, then every test
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 clean: ## remove the environment and build/ (never the state folder)
 	@rm -rf .venv .boot build

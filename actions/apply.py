@@ -180,7 +180,7 @@ class Runner:
             reply, problem = self._post(request, intent)
             self.point("answered")
             if reply is not None and reply.status < 300:
-                body = {"status": reply.status, "object_id": reply.body.get("id"), "object": reply.body.get("object")}
+                body = self._answered(reply.status, reply.body)
                 return self._end(action, "outcome", "done", body, intent, reply, object_id=reply.body.get("id"))
             if reply is not None and not reply.is_unknown and not reply.is_busy:
                 return self._rejected(action, intent, reply)
@@ -224,7 +224,7 @@ class Runner:
         request = _stored(intent)
         found = by_name(request.executor).find(self.port, request)
         if found is not None:
-            body = {"status": 200, "object_id": found["id"], "object": found["object"]}
+            body = self._answered(200, found)
             return self._end(action, "reconciled", "found in Stripe", body, intent, object_id=found["id"])
         if not is_settled:
             return self._end(action, "ambiguous", "sent, not found in Stripe; run apply again later", {}, intent)
@@ -236,6 +236,12 @@ class Runner:
         if intent.attempt + 1 >= MAX_ATTEMPTS:
             return self._end(action, "ambiguous", f"{MAX_ATTEMPTS} attempts came to nothing; ask Stripe", {}, intent)
         return self._drive(action, self._claim(action.action_id, intent.attempt + 1))
+
+    def _answered(self, status: int, found: dict[str, Any]) -> dict[str, Any]:
+        """What an outcome keeps of Stripe's answer; server_at (unix seconds) dates it by the clock of its invoices."""
+        now = self.port.server_now
+        ids = {"status": status, "object_id": found.get("id"), "object": found.get("object")}
+        return ids | ({"server_at": int(now.timestamp())} if now else {})
 
     def _end(
         self,

@@ -27,13 +27,13 @@ def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def money(amount_minor: int, currency: str) -> str:
-    """`49.00 USD`, `4900 JPY`; the point is placed in the digits, nothing is divided."""
+    """`USD 49.00`, `JPY 4,900`, as the marts write it; the point is placed in the digits, nothing is divided."""
     decimals = _DECIMALS.get(currency.lower())
     if decimals is None:
         return f"{amount_minor} minor units of {currency.upper()}"
     sign, digits = ("-" if amount_minor < 0 else ""), str(abs(amount_minor)).zfill(decimals + 1)
     whole, fraction = (digits[:-decimals], "." + digits[-decimals:]) if decimals else (digits, "")
-    return f"{sign}{int(whole):,}{fraction} {currency.upper()}"
+    return f"{currency.upper()} {sign}{int(whole):,}{fraction}"
 
 
 def table(rows: list[list[str]]) -> str:

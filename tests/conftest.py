@@ -14,6 +14,17 @@ from tests.commands import module, run
 SMALL_COMPANY = ("--customers", "60", "--months", "14", "--seed", "7")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread files, not single tests, over the workers; what needs the finished run stays on one, and starts first."""
+
+    def needs_run(item: pytest.Item) -> bool:
+        return "first_run" in getattr(item, "fixturenames", ())
+
+    items.sort(key=needs_run, reverse=True)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("run" if needs_run(item) else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def seeded_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder that holds nothing but the small company. Copy it before you change it."""

@@ -27,7 +27,7 @@ def test_the_table_of_plans_has_id_kind_customer_money_and_reason(desk: Desk) ->
     header, line, *_ = command(desk, "plan").output.splitlines()
     assert header.split() == ["id", "kind", "customer", "amount", "reason"]
     assert line.startswith(
-        "ccccccc  courtesy_credit  cus_1     12.00 USD  Ada Lovelace Ltd should get a courtesy_credit"
+        "ccccccc  courtesy_credit  cus_1     USD 12.00  Ada Lovelace Ltd should get a courtesy_credit"
     )
 
 
@@ -39,7 +39,7 @@ def test_show_tells_all_that_an_approval_means(ready: Desk) -> None:
         "POST /v1/customers/cus_1/balance_transactions",
         '"amount": -1200',
         "agreed",
-        "12.00 USD",
+        "USD 12.00",
     ):
         assert part in shown
     assert '"meterwise_plan": "' + str(action.planned.plan_hash) in shown

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
-from tests.commands import ROOT, clean_environment, in_sandbox, module, run
+from tests.commands import in_sandbox, module, run
 from tests.end_to_end.tables import hashes
 
 
@@ -46,42 +43,6 @@ def test_a_second_run_trains_nothing_and_changes_no_fact_or_recommendation(
     assert trained.count("not training: the champion is current") == 2, trained
     assert hashes(data) == before
     assert {"fct_usage_daily", "fct_invoices", "fct_mrr_monthly", "recommendations"} <= set(before)
-
-
-def test_a_run_killed_in_every_stage_ends_equal_to_one_that_was_not(
-    seeded_data: Path, first_run: tuple[Path, str], copy_of: Callable[[Path], Path]
-) -> None:
-    """Each stage is killed midway (SIGKILL to its whole process group), then the run is started again."""
-    data = copy_of(seeded_data)
-    for stage in ("load", "build", "train", "score", "recommend", "publish"):
-        kill_run_in(stage, data)
-    done = run(["make", "run"], data)
-    assert done.returncode == 0, done.stderr
-    assert hashes(data) == hashes(first_run[0])
-
-
-def kill_run_in(stage: str, data: Path) -> None:
-    """Start a run, and kill everything it started a moment after `stage` began."""
-    log = data / "logs" / f"{stage}.log"
-    log.unlink(missing_ok=True)
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "exec", "--", sys.executable, "-m", "dlt_pipelines", "run"],
-        cwd=ROOT,
-        env=clean_environment(data),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 300
-    while not log.exists():
-        assert running.poll() is None, f"the run ended before {stage}"
-        assert time.monotonic() < deadline, f"{stage} never began"
-        time.sleep(0.05)
-    time.sleep({"publish": 0.4}.get(stage, 2.0))
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    with (data / "sandbox" / "lock").open() as lock:  # its server sees that nobody is left, and stops
-        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def test_a_locked_warehouse_is_refused_naming_the_process(

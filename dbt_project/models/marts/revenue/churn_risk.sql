@@ -64,7 +64,10 @@ valued as (
     from risks
     cross join no_reason
     inner join current_days
-        on risks.account_id = current_days.account_id
+        on
+            risks.account_id = current_days.account_id
+            -- a replay of an earlier day does not know what was said later
+            and risks.as_of <= current_days.as_of
     inner join customers
         on
             risks.account_id = customers.account_id

@@ -22,7 +22,10 @@ in_minor_units as (
 
     from forecasts
     inner join current_days
-        on forecasts.account_id = current_days.account_id
+        on
+            forecasts.account_id = current_days.account_id
+            -- a replay of an earlier day does not know what was said later
+            and forecasts.as_of <= current_days.as_of
 
 )
 

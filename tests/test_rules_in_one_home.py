@@ -1,0 +1,47 @@
+"""Where a rule must be known in two places, the second copy is held equal to the first."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+
+import stripe
+
+from actions.text import money
+from dlt_pipelines import stripe_api
+from tests.commands import ROOT
+
+SEEDS = ROOT / "dbt_project" / "seeds"
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    with (SEEDS / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_runner_writes_amounts_with_the_decimals_of_the_warehouses_currencies() -> None:
+    """The runner starts without a warehouse, so it knows the commonest currencies itself; the rest it never guesses."""
+    known = 0
+    for row in seed("currencies"):
+        text = money(1_234_567, row["currency"])
+        if "minor units of" in text:
+            continue
+        known += 1
+        decimals = len(text.partition(".")[2])
+        assert decimals == int(row["minor_unit_exponent"]), row
+    assert known > 30
+
+
+def test_the_runner_never_gives_more_than_the_warehouse_recommends_at_most() -> None:
+    limits = tomllib.loads((ROOT / "actions" / "policy.toml").read_text())["max_amount_minor"]
+    for row in seed("action_caps"):
+        assert limits[row["kind"]][row["currency"]] == int(row["cap_minor"]), row
+
+
+def test_every_kind_that_is_recommended_may_be_carried_out() -> None:
+    allowed = tomllib.loads((ROOT / "actions" / "policy.toml").read_text())["allowed_kinds"]
+    assert {row["kind"] for row in seed("action_kinds")} == set(allowed)
+
+
+def test_the_loader_and_the_runner_speak_the_version_that_the_sdk_pins() -> None:
+    assert stripe.api_version == stripe_api.API_VERSION
