@@ -109,7 +109,7 @@ format: setup ## format the Python files
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 test: setup lint ## lint, then every test
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean: ## remove the environment and build/ (never the state folder)
 	@rm -rf .venv .boot build

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,34 +17,51 @@ from tests.commands import module, run
 SMALL_COMPANY = ("--customers", "60", "--months", "14", "--seed", "7")
 
 
+# Files are spread over two workers (--dist loadfile); the long ones begin first, so that none is left over at the end.
+LONG_FIRST = ("end_to_end/test_run", "dbt_project/", "end_to_end/", "notebooks/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread files, not single tests, over the workers; what needs the finished run stays on one, and starts first."""
+    """Order the tests by LONG_FIRST; the order inside a file stays."""
 
-    def needs_run(item: pytest.Item) -> bool:
-        return "first_run" in getattr(item, "fixturenames", ())
+    def rank(item: pytest.Item) -> int:
+        return next((place for place, part in enumerate(LONG_FIRST) if part in item.nodeid), len(LONG_FIRST))
 
-    items.sort(key=needs_run, reverse=True)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("run" if needs_run(item) else item.path.name))
+    items.sort(key=rank)
+
+
+@contextmanager
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that all workers of this session share, and whether it is still to be filled; one fills at a time."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = shared / f"{name}.done"
+        yield shared / name, not done.exists()
+        done.touch()
 
 
 @pytest.fixture(scope="session")
 def seeded_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder that holds nothing but the small company. Copy it before you change it."""
-    data = tmp_path_factory.mktemp("seeded")
-    seeded = module(data, "sandbox", "seed", *SMALL_COMPANY)
-    assert seeded.returncode == 0, seeded.stderr
+    with made_once(tmp_path_factory, "seeded") as (data, is_new):
+        if is_new:
+            seeded = module(data, "sandbox", "seed", *SMALL_COMPANY)
+            assert seeded.returncode == 0, seeded.stderr
     return data
 
 
 @pytest.fixture(scope="session")
 def first_run(seeded_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The small company after one `make run`: its state folder and what was printed. Copy it before you change it."""
-    data = tmp_path_factory.mktemp("first") / "data"
-    shutil.copytree(seeded_data, data)
-    done = run(["make", "run"], data)
-    assert done.returncode == 0, done.stderr
-    return data, done.stdout
+    with made_once(tmp_path_factory, "first") as (data, is_new):
+        if is_new:
+            shutil.copytree(seeded_data, data, dirs_exist_ok=True)
+            done = run(["make", "run"], data)
+            assert done.returncode == 0, done.stderr
+            (data / "printed.txt").write_text(done.stdout)
+    return data, (data / "printed.txt").read_text()
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ INTERNAL = {"DBT_TARGET_PATH"}
 
 
 def readme_commands() -> list[str]:
-    """Lines of README's console blocks that start with `$ `, continuation comments cut off."""
+    """Lines of README's console blocks that start with `$ `, in order, comments cut off."""
     blocks = re.findall(r"```console\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    lines = [line[2:].split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line, raw in zip(lines, "\n".join(blocks).splitlines(), strict=False) if raw.startswith("$ ")]
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [line.removeprefix("$ ").split("  #")[0].strip() for line in lines]
 
 
 def make_targets() -> set[str]:

@@ -34,14 +34,14 @@ top_risks as (
 
 ),
 
--- amounts of two currencies are never compared: the best of each come first, in turn
+-- amounts of two currencies are never compared, nor those of two kinds: the best of each come first, in turn
 ranked_proposals as (
 
     select
         *,
         row_number() over (
-            partition by account_id, currency order by expected_value_minor desc, recommendation_id asc
-        ) as rank_in_currency
+            partition by account_id, kind, currency order by expected_value_minor desc, recommendation_id asc
+        ) as rank_in_kind
 
     from proposals
 
@@ -54,7 +54,7 @@ top_proposals as (
         'recommendations' as section,
         5 as section_number,
         cast(row_number() over (
-            partition by account_id order by rank_in_currency, recommendation_id
+            partition by account_id order by rank_in_kind, kind desc, currency desc
         ) as integer) as line_number,
         replace(kind, '_', ' ') || ': ' || reason as text
 
