@@ -1,6 +1,8 @@
 # Everything a person or CI runs. `make` alone lists the targets.
--include .env
-export
+# Settings of .env (NAME=value lines) count where the environment says nothing.
+ENV_FILE ?= .env
+$(foreach line,$(shell sed -n "s/^\([A-Z_]*=[^ ]\{1,\}\) *$$/\1/p" "$(ENV_FILE)" 2>/dev/null | tr -d "\"'"),\
+  $(eval export $(firstword $(subst =, ,$(line))) ?= $(patsubst $(firstword $(subst =, ,$(line)))=%,%,$(line))))
 
 # Telemetry of every tool is off; Python may keep the bytecode it compiles (set-up compiles the packages once).
 export PYTHONDONTWRITEBYTECODE :=
@@ -9,8 +11,8 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export MLFLOW_DISABLE_TELEMETRY := true
 export RUNTIME__DLTHUB_TELEMETRY := false
 # The state folder, absolute: dbt changes its working folder, so a relative one would mean two places.
-METERWISE_DATA ?= data
-override METERWISE_DATA := $(abspath $(METERWISE_DATA))
+override METERWISE_DATA := $(abspath $(or $(METERWISE_DATA),data))
+export METERWISE_DATA
 export DBT_TARGET_PATH := $(METERWISE_DATA)/dbt
 export DBT_LOG_PATH := $(METERWISE_DATA)/logs
 
@@ -26,7 +28,7 @@ DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 WITH_STRIPE := $(if $(STRIPE_API_KEY),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run load build train score recommend publish summary plan apply log audit sandbox advance \
+.PHONY: help setup run load build train score recommend publish summary plan show approve decline apply log audit sandbox advance \
   notebook ui docs bench-run lint format types test clean
 
 help: ## list these targets
@@ -72,14 +74,23 @@ summary: setup ## print the last run's summary again
 plan: setup ## turn recommendations into plans a person can approve
 	@$(PY) -m actions plan || [ $$? -eq 3 ]
 
-apply: setup ## rehearse approved actions; SEND=1 carries them out
-	@$(WITH_STRIPE) $(PY) -m actions apply $(if $(SEND),--send) || [ $$? -eq 3 ]
+show: setup ## what is planned, approved, done; ID=… for all about one
+	@$(PY) -m actions show $(ID)
+
+approve: setup ## approve a plan as it is now: ID=… REASON=…
+	@$(PY) -m actions approve $(ID) --reason "$(REASON)"
+
+decline: setup ## decline a plan: ID=… REASON=…
+	@$(PY) -m actions decline $(ID) --reason "$(REASON)"
+
+apply: setup ## rehearse approved actions; SEND=1 carries them out (LIVE=1 with a live key)
+	@$(WITH_STRIPE) $(PY) -m actions apply $(if $(SEND),--send) $(if $(LIVE),--live) || [ $$? -eq 3 ]
 
 log: setup ## the ledger: every step of every action
 	@$(PY) -m actions log
 
 audit: setup ## check the ledger's chain and load it into the mart action_audit
-	@$(PY) -m actions verify
+	@$(PY) -m actions verify || [ $$? -eq 3 ]
 	@$(PY) -m dlt_pipelines ledger
 	@$(DBT) build $(DBT_AT) --select +action_audit --exclude-resource-type seed
 	@$(PY) -m dlt_pipelines publish

@@ -47,14 +47,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises ActionError when a number is not one."""
     try:
         return Settings(
-            data=Path(environ.get("METERWISE_DATA", "data")).absolute(),
+            data=Path(environ.get("METERWISE_DATA") or "data").absolute(),
             shadow_key=environ.get("STRIPE_SHADOW_KEY", ""),
             actions_key=environ.get("STRIPE_ACTIONS_KEY", ""),
-            api_base=environ.get("STRIPE_API_BASE", STRIPE_API),
+            api_base=environ.get("STRIPE_API_BASE") or STRIPE_API,
             is_live_allowed=environ.get("METERWISE_LIVE", "") == "1",
-            approval_hours=int(environ.get("METERWISE_APPROVAL_HOURS", APPROVAL_HOURS)),
-            timeout_s=float(environ.get("METERWISE_STRIPE_TIMEOUT", 80)),
-            writes_per_second=int(environ.get("METERWISE_WRITES_PER_SECOND", WRITES_PER_SECOND)),
+            approval_hours=int(environ.get("METERWISE_APPROVAL_HOURS") or APPROVAL_HOURS),
+            timeout_s=float(environ.get("METERWISE_STRIPE_TIMEOUT") or 80),
+            writes_per_second=int(environ.get("METERWISE_WRITES_PER_SECOND") or WRITES_PER_SECOND),
         )
     except ValueError as error:
         raise ActionError(

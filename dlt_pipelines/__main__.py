@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import ParamSpec
 
 import click
@@ -87,10 +88,10 @@ def as_of(settings: Settings) -> None:
 
 
 @cli.command()
-@click.option("--as-of", help="Replay an earlier UTC day, YYYY-MM-DD.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Replay an earlier UTC day.")
 @click.pass_obj
 @refusals_as_exit_codes
-def run(settings: Settings, as_of: str | None) -> None:
+def run(settings: Settings, as_of: datetime | None) -> None:
     """The whole loop: load, build, train, score, recommend, publish, and a summary.
 
     \b
@@ -101,7 +102,7 @@ def run(settings: Settings, as_of: str | None) -> None:
     from dlt_pipelines.summary import summary_lines
 
     require_key(settings)
-    run_loop(settings.data, as_of, _progress)
+    run_loop(settings.data, as_of.date() if as_of else None, _progress)
     click.echo("\n".join(summary_lines(settings.data)))
 
 

@@ -2,7 +2,8 @@
 
 import re
 
-_SECRETS = re.compile(r"\b(sk|rk|pk|whsec)_[A-Za-z0-9_*]+")
+# The prefix tells test from live and is no secret; what follows it is.
+_SECRETS = re.compile(r"\b((?:sk|rk|pk)_(?:test|live)_|(?:sk|rk|pk|whsec)_)[A-Za-z0-9_*]+")
 
 
 class LoaderError(Exception):
@@ -11,7 +12,7 @@ class LoaderError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(_SECRETS.sub(r"\1_…", " ".join(message.split())))
+        super().__init__(_SECRETS.sub(r"\1…", " ".join(message.split())))
 
 
 class SettingMissing(LoaderError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from dlt_pipelines.errors import LoaderError
@@ -18,14 +20,16 @@ class StageFailed(LoaderError):
         self.exit_code = exit_code
 
 
-def run_loop(data: Path, as_of: str | None, tell: Callable[[str], None]) -> list[Outcome]:
+def run_loop(data: Path, as_of: date | None, tell: Callable[[str], None]) -> list[Outcome]:
     """Run every stage of the loop in the state folder `data`, telling one line as each ends.
 
-    as_of: a UTC day (YYYY-MM-DD) to replay, or None for the newest day that is fully loaded.
+    as_of: a UTC day to replay, or None for the newest day that is fully loaded.
     Raises StageFailed at the first stage that may not end as it did, Locked when another
     run holds the folder, FolderUnusable when the folder cannot be written.
     """
     outcomes = []
+    # Asked to end (systemd, CI), a run ends its stage first, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with one_run_at_a_time(data):
         for stage in loop_stages(as_of):
             outcome = run_stage(stage, data)
@@ -51,7 +55,9 @@ def figures(outcomes: list[Outcome]) -> dict[str, float]:
 
 
 def _write_figures(data: Path, outcomes: list[Outcome]) -> None:
-    (data / "last_run.json").write_text(json.dumps(figures(outcomes), indent=2) + "\n")
+    unfinished = data / ".last_run.json"
+    unfinished.write_text(json.dumps(figures(outcomes), indent=2) + "\n")
+    unfinished.replace(data / "last_run.json")
 
 
 def _last_line(outcome: Outcome) -> str:

@@ -16,11 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from dlt_pipelines.errors import FolderUnusable, Locked
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 10  # what a stage may take to end when asked
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -61,20 +63,27 @@ class Outcome:
         if self.code < 0:
             return 1, f"{self.stage.name} was ended by signal {-self.code}; run again, nothing is lost."
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        errors = [line for line in lines if re.search(r"\b(error|refused|failure)\b", line, re.IGNORECASE)]
-        last = (lines[-1:] if self.code in {4, 5, 6} else errors[-1:] or lines[-1:]) or ["it printed nothing"]
+        # dbt names the model and then the cause; its tally (`Done. PASS=…`) comes last and says neither
+        causes = [
+            f"{line} {after}" if line.endswith(")") else line
+            for line, after in zip(lines, [*lines[1:], ""], strict=True)
+            if re.search(r"\b(error|failure)\b", line, re.IGNORECASE) and "Done. PASS=" not in line
+        ]
+        last = (
+            (causes[-1:] if "dbt.cli.main" in self.stage.command else lines[-1:]) or lines[-1:] or ["it said nothing"]
+        )
         return (
             self.code if self.code in {4, 5, 6} else 1,
             f"{self.stage.name} failed: {last[0]} (all of it: {self.log}).",
         )
 
 
-def loop_stages(as_of: str | None) -> list[Stage]:
-    """The loop of design.md section 1, in order; `as_of` (YYYY-MM-DD) replays an earlier day."""
+def loop_stages(as_of: date | None) -> list[Stage]:
+    """The loop of design.md section 1, in order; `as_of` replays an earlier UTC day."""
     python, dbt = (sys.executable, "-m"), (sys.executable, "-m", "dbt.cli.main", "--no-use-colors")
     where = ("--project-dir", "dbt_project", "--profiles-dir", "dbt_project")
     day = ("--vars", f"{{as_of: '{as_of}'}}") if as_of else ()
-    at = ("--as-of", as_of) if as_of else ()
+    at = ("--as-of", as_of.isoformat()) if as_of else ()
     may_idle = frozenset({0, 3})
     return [
         Stage("load", (*python, "dlt_pipelines", "load")),
@@ -91,7 +100,11 @@ def loop_stages(as_of: str | None) -> list[Stage]:
 def run_stage(stage: Stage, data: Path) -> Outcome:
     """Run one stage to its end, its output in `data/logs/<stage>.log`. An interrupt ends the child first."""
     log = data / "logs" / f"{stage.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+    except OSError as error:
+        raise FolderUnusable(f"{log} cannot be written ({error.strerror}); make room or move it, run again.") from error
     environment = os.environ | {
         "METERWISE_DATA": str(data),
         "DBT_TARGET_PATH": str(data / "dbt"),
@@ -109,8 +122,7 @@ def run_stage(stage: Stage, data: Path) -> Outcome:
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
-            child.send_signal(signal.SIGTERM)
-            child.wait(timeout=20)
+            end(child)
             raise
         child.returncode = os.waitstatus_to_exitcode(status)  # so that Popen does not wait for it again
     return Outcome(
@@ -121,6 +133,16 @@ def run_stage(stage: Stage, data: Path) -> Outcome:
         peak_mb=usage.ru_maxrss / 1024,  # Linux counts it in KiB
         log=log,
     )
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a stage that we started: asked first, killed when it does not listen."""
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 @contextmanager

@@ -32,12 +32,15 @@ def digest(data: Path) -> tuple[str, list[tuple[str, str]]]:
     path = data / "published" / "warehouse.duckdb"
     if not path.exists():
         raise NothingPublished(f"{path} does not exist: nothing was published yet; run `make run` first.")
-    with duckdb.connect(str(path), read_only=True) as published:
-        as_of, account, livemode = published.execute(
-            "select as_of, account_id, livemode from meta.publication"
-        ).fetchall()[0]
-        lines = published.execute("select section, text from marts.run_digest order by section_number, line_number")
-        found = [(str(section), str(text)) for section, text in lines.fetchall()]
+    try:
+        with duckdb.connect(str(path), read_only=True) as published:
+            ((as_of, account, livemode),) = published.execute(
+                "select as_of, account_id, livemode from meta.publication"
+            ).fetchall()
+            lines = published.execute("select section, text from marts.run_digest order by section_number, line_number")
+            found = [(str(section), str(text)) for section, text in lines.fetchall()]
+    except duckdb.Error as error:
+        raise NothingPublished(f"{path} cannot be read ({error}): run `make publish` to make it anew.") from error
     mode = "live" if livemode else "test mode"
     return f"meterwise · account {account} ({mode}) · as of {as_of}", found
 
@@ -74,7 +77,7 @@ def summary_lines(data: Path) -> list[str]:
 def next_commands() -> list[str]:
     """What to try after a run, in the order of README."""
     return [
-        "make plan                    recommendations become plans; then: python -m actions approve ID --reason …",
+        "make plan, make show         recommendations become plans; then: make approve ID=… REASON=…",
         "make apply                   rehearse what was approved; make apply SEND=1 carries it out",
         "make advance DAYS=35         let time pass in the sandbox, then make run again",
         "make notebook, make docs     a customer's forecast as a picture; every table and column on one page",

@@ -7,7 +7,7 @@ it back to bigint.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -90,8 +90,3 @@ def forecast(months: pd.DataFrame, as_of: date) -> pd.DataFrame:
             row = {"account_id": account, "currency": currency, "as_of": as_of, "month_start": start}
             rows.append({**row, "mrr_mean": said.mean, **said.band, "method": METHOD, "model_version": VERSION})
     return pd.DataFrame(rows)
-
-
-def month_after(day: date) -> date:
-    """First day of the month after `day`'s."""
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -15,7 +15,13 @@ SETTINGS = ("STRIPE_", "METERWISE_", "MLFLOW_", "DBT_", "DESTINATION__", "SOURCE
 def clean_environment(data: Path, **more: str) -> dict[str, str]:
     """This process's environment without anybody's Stripe keys or settings, for the state folder `data`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-    off = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    # make must not read the .env of whoever runs the tests: it may name a real account
+    off = {
+        "ENV_FILE": "/dev/null",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
     at = {"METERWISE_DATA": str(data), "DBT_TARGET_PATH": str(data / "dbt"), "DBT_LOG_PATH": str(data / "logs")}
     return kept | off | at | more
 

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import ROOT, module
 
 README = ROOT / "README.md"
-SETTING = re.compile(r"\b(?:STRIPE|METERWISE|MLFLOW_TRACKING|DBT_TARGET)[A-Z_]*\b")
+SETTING = re.compile(r"\b(?:STRIPE_[A-Z_]+|METERWISE_[A-Z_]+|MLFLOW_TRACKING_URI|DBT_TARGET(?:_PATH)?)\b")
 # Set by our own Makefile and runner for the tools, not by a person.
 INTERNAL = {"DBT_TARGET_PATH"}
 
@@ -42,8 +42,10 @@ def test_every_python_command_in_readme_exists(name: str, tmp_path: Path) -> Non
     used = {
         word
         for line in README.read_text().splitlines()
-        for word in re.findall(rf"python -m {name} ([a-z][a-z-]*)", line)
+        if f"`python -m {name} " in line
+        for word in re.findall(r"`(?:python -m [a-z_]+ )?([a-z][a-z-]*)`", line.split("|")[1] if "|" in line else line)
     }
+    assert len(used) > 3, used
     helped = module(tmp_path, name, "--help")
     assert helped.returncode == 0, helped.stderr
     listed = set(re.findall(r"^  ([a-z][a-z-]*)", helped.stdout, flags=re.MULTILINE))
@@ -61,7 +63,7 @@ def test_every_command_has_help(name: str, tmp_path: Path) -> None:
 
 def test_every_setting_read_in_code_is_in_the_example_and_the_reverse() -> None:
     read = set()
-    for package in ("sandbox", "dlt_pipelines", "ml", "actions"):
+    for package in ("sandbox", "dlt_pipelines", "ml", "actions", "notebooks"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and SETTING.fullmatch(node.value):

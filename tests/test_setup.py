@@ -8,9 +8,9 @@ import stat
 import subprocess
 from pathlib import Path
 
-from tests.commands import ROOT
+from tests.commands import ROOT, clean_environment
 
-TOOLS = ("make", "sh", "bash", "awk", "rm", "touch", "mktemp", "echo", "env", "dirname")
+TOOLS = ("make", "sh", "bash", "awk", "sed", "tr", "rm", "touch", "mktemp", "echo", "env", "dirname")
 
 
 def machine(folder: Path, **programs: str) -> Path:
@@ -58,3 +58,23 @@ def test_help_lists_every_target_without_setting_up(tmp_path: Path) -> None:
     assert listed.returncode == 0
     for target in ("run", "test", "plan", "apply", "advance", "audit", "notebook", "bench-run"):
         assert f"make {target} " in listed.stdout
+
+
+def test_what_the_environment_says_wins_over_a_dot_env_file(tmp_path: Path) -> None:
+    """Otherwise a person's .env would point these very tests at a real account."""
+    hostile = tmp_path / "env"
+    hostile.write_text("METERWISE_DATA='/real/folder'\nSTRIPE_API_BASE=http://from-file\nSTRIPE_API_KEY=\n# note\n")
+    environment = clean_environment(tmp_path / "data", ENV_FILE=str(hostile))
+    database = ["make", "-pn", "help"]
+    told = subprocess.run(database, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=60).stdout
+    assert f"METERWISE_DATA := {tmp_path / 'data'}" in told
+    assert "STRIPE_API_BASE = http://from-file" in told
+    assert "/real/folder" not in told
+    assert "-m sandbox exec -- .venv/bin/python -m dlt_pipelines run" in planned(environment)
+
+
+def planned(environment: dict[str, str]) -> str:
+    """What `make run` would start."""
+    return subprocess.run(
+        ["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, env=environment, timeout=60
+    ).stdout

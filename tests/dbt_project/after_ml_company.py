@@ -25,12 +25,14 @@ CUSTOMERS: dict[str, tuple[str, int, int, float]] = {
     "cus_below": ("usd", 500, 299, 0.05),  # 79.9 % of what is included
     "cus_exact": ("usd", 500, 300, 0.05),  # 80 %
     "cus_yen": ("jpy", 2000, 500, 0.05),  # far above: the larger plan is the cheaper one
-    "cus_spike": ("usd", 5000, 300, 0.05),  # pressed as well, but one day of it was a spike
+    "cus_spike": ("usd", 1000, 300, 0.05),  # pressed as well, but a day of the period before was a spike
     "cus_leaving": ("usd", 110, 50, 0.6),
     "cus_moved": ("usd", 100, 50, 0.05),  # took Growth with the invoice of October
     "cus_gone": ("usd", 0, 0, 0.0),  # left in May
 }
-SPIKE_DAY, SPIKE_CALLS = date(2026, 10, 28), 4000
+SPIKE_DAY, SPIKE_CALLS = date(2026, 10, 5), 4000
+# its period had 30 days of 45 calls besides, of which 1,000 were free: 4,350 at 10
+SPIKE_PERIOD_CALLS, SPIKE_PERIOD_AMOUNT = 5350, 43500
 GONE_ON, MOVED_ON = date(2026, 5, 10), date(2026, 10, 10)
 # what the ledger says was done on 2026-10-05, four days before the invoices of October
 ACTED_ON, CREDIT_MINOR = date(2026, 10, 5), 1500
@@ -115,10 +117,15 @@ def _plan(customer_id: str, day: date) -> str:
 
 
 def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, end: date) -> None:
-    """The base fee of one period, paid when it began; a credit lowers the one of cus_exact in October."""
+    """The base fee of one period, paid when it began; a credit lowers the one of cus_exact in October.
+
+    October's of cus_spike also bills the calls of the period before.
+    """
     plan, subscription = _plan(customer_id, start), customer_id.replace("cus_", "sub_")
     at, fee = seconds(start), FEE[plan]
     credit = CREDIT_MINOR if (customer_id, start) == ("cus_exact", PERIOD_START) else 0
+    calls = SPIKE_PERIOD_AMOUNT if (customer_id, start) == ("cus_spike", PERIOD_START) else 0
+    total = fee + calls
     body: dict[str, Any] = {"id": f"in_{customer_id}_{start:%m}", "customer": customer_id, "currency": currency}
     body |= {"status": "paid", "billing_reason": "subscription_cycle", "attempt_count": 1, "created": at}
     body |= {"parent": {"subscription_details": {"subscription": subscription}}, "period_start": at, "period_end": at}
@@ -127,24 +134,32 @@ def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, en
         "starting_balance": -credit,
         "amount_remaining": 0,
     }
-    body |= {"subtotal": fee, "total": fee, "amount_due": fee - credit, "amount_paid": fee - credit}
+    body |= {"subtotal": total, "total": total, "amount_due": total - credit, "amount_paid": total - credit}
     raw.add("invoices", [body])
     detail = {"subscription": subscription, "subscription_item": subscription.replace("sub_", "si_base_")}
     line = {"id": f"il_{customer_id}_{start:%m}", "subscription": subscription, "currency": currency, "created": at}
     line |= {"amount": fee, "quantity": 1, "period": {"start": at, "end": seconds(end)}, "discount_amounts": []}
     line |= {"parent": {"type": "subscription_item_details", "subscription_item_details": detail}}
     price = {"price_details": {"price": f"price_{plan}_base_{currency}", "product": f"prod_{plan}"}}
-    raw.add("invoice_lines", [line | {"pricing": price}], parent_id=body["id"])
+    lines = [line | {"pricing": price}]
+    if calls:
+        before = {"start": seconds(STARTS[STARTS.index(start) - 1]), "end": at}
+        used = {"id": f"{line['id']}_calls", "amount": calls, "quantity": SPIKE_PERIOD_CALLS, "period": before}
+        item = detail | {"subscription_item": subscription.replace("sub_", "si_calls_")}
+        used |= {"parent": {"type": "subscription_item_details", "subscription_item_details": item}}
+        used |= {"pricing": {"price_details": {"price": f"price_{plan}_calls_{currency}", "product": f"prod_{plan}"}}}
+        lines.append(line | used)
+    raw.add("invoice_lines", lines, parent_id=body["id"])
 
 
 def _daily_calls(customer_id: str, used: int) -> dict[str, object]:
     """The open period's calls spread over its days, the remainder on its first; ten weeks before alike."""
     days = (AS_OF - PERIOD_START).days + 1
-    spike = SPIKE_CALLS if customer_id == "cus_spike" else 0
-    daily, rest = divmod(used - spike, days)
+    daily, rest = divmod(used, days)
     calls = {AS_OF - timedelta(days=day): daily for day in range(days + 70)}
     calls[PERIOD_START] += rest
-    calls[SPIKE_DAY] += spike
+    if customer_id == "cus_spike":
+        calls[SPIKE_DAY] += SPIKE_CALLS
     return {day.isoformat(): quantity for day, quantity in calls.items() if quantity}
 
 

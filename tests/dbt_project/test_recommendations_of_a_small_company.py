@@ -126,7 +126,7 @@ def test_an_upgrade_that_saves_money_says_so_in_a_currency_without_decimals(buil
     assert upgrade["confidence"] == 1.0
 
 
-def test_a_customer_with_a_spike_gets_its_excess_back_and_no_upgrade_for_the_same_period(builds: Builds) -> None:
+def test_a_customer_with_a_spike_gets_its_excess_back_when_the_period_is_over_and_no_upgrade_beside_it(builds: Builds) -> None:
     credit = of(builds.scored, "cus_spike")
     # 4,000 calls above the expected, at 10 minor units each
     assert (credit["kind"], credit["amount_minor"], credit["expected_value_minor"]) == (
@@ -136,7 +136,7 @@ def test_a_customer_with_a_spike_gets_its_excess_back_and_no_upgrade_for_the_sam
     )
     assert json.loads(credit["params"])["amount"] == -40000
     assert json.loads(credit["precondition"]) == {"currency": "usd", "customer": "cus_spike", "livemode": False}
-    assert credit["period"] == "2026-10-10"
+    assert credit["period"] == "2026-09-10"
 
 
 def test_only_the_customer_most_at_risk_gets_an_offer_and_the_reasons_are_quoted(builds: Builds) -> None:

@@ -43,7 +43,13 @@ def test_a_run_that_was_killed_whole_is_simply_run_again(
 
 
 def kill_midway(stage: Stage, data: Path, seconds: float) -> None:
-    """Start a stage, let it work so long, and SIGKILL it with all it started in its process group."""
+    """Start a stage, let it work so long, and SIGKILL it with all it started; sooner, where it was quicker."""
+    while not killed(stage, data, seconds):
+        seconds /= 2
+
+
+def killed(stage: Stage, data: Path, seconds: float) -> bool:
+    """Whether the stage was still at work after so many seconds, and so was killed."""
     running = subprocess.Popen(
         [*IN_SANDBOX, *stage.command],
         cwd=ROOT,
@@ -53,7 +59,39 @@ def kill_midway(stage: Stage, data: Path, seconds: float) -> None:
         stderr=subprocess.DEVNULL,
     )
     time.sleep(seconds)
-    os.killpg(running.pid, signal.SIGKILL)
+    is_at_work = running.poll() is None
+    if is_at_work:
+        os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     with (data / "sandbox" / "lock").open() as lock:  # its server sees that nobody is left, and stops
         fcntl.flock(lock, fcntl.LOCK_EX)
+    return is_at_work
+
+
+def test_a_run_that_is_asked_to_end_ends_its_stage_first(seeded_data: Path, copy_of: Callable[[Path], Path]) -> None:
+    data = copy_of(seeded_data)
+    running = subprocess.Popen(
+        [*IN_SANDBOX, sys.executable, "-m", "dlt_pipelines", "run"],
+        cwd=ROOT,
+        env=clean_environment(data),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (data / "logs" / "load.log").exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.5)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    mine = f"METERWISE_DATA={data}".encode()
+    assert [process for process in Path("/proc").glob("[0-9]*") if mine in environment_of(process)] == []
+
+
+def environment_of(process: Path) -> bytes:
+    """What a process was started with; nothing, when it is gone or not ours."""
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""

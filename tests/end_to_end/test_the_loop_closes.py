@@ -23,8 +23,8 @@ def test_what_readme_says_can_be_typed_and_closes_the_loop(
     assert commands[:2] == ["make run", "make test"]  # the first made first_run, the second is what is running
     for command in commands[2:]:
         words = [word.replace("data/", f"{data}/") for word in shlex.split(command)]
-        for wanted in (upgrade, credit) if "ID" in words else ("",):
-            done = run([wanted if word == "ID" else word for word in words], data)
+        for wanted in (upgrade, credit) if "ID=…" in words else ("",):
+            done = run([f"ID={wanted}" if word == "ID=…" else word for word in words], data)
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
     outcomes = {

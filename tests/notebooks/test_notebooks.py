@@ -9,6 +9,7 @@ from tests.commands import ROOT, module
 
 def test_every_notebook_runs_and_draws_its_picture(first_run: tuple[Path, str]) -> None:
     data, _ = first_run
+    (ROOT / "build" / "usage_forecast.png").unlink(missing_ok=True)
     done = module(data, "notebooks")
     assert done.returncode == 0, done.stderr
     assert "usage_forecast.py -> build/usage_forecast.ipynb" in done.stdout

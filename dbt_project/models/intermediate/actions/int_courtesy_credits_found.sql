@@ -28,6 +28,7 @@ found as (
         periods.subscription_id,
         periods.price_id,
         periods.rated_amount_minor as period_amount_minor,
+        caps.floor_minor,
         caps.cap_minor,
         least(
             cast(round(anomalies.excess_amount_minor * kinds.amount_share) as bigint),
@@ -50,10 +51,12 @@ found as (
             and anomalies.period_start = periods.period_start
     where
         anomalies.excess_amount_minor > 0
+        -- what the spike cost is known when its period is over; the window runs from then
+        and not periods.is_open
         and anomalies.ended_on <= current_days.as_of
-        and anomalies.ended_on > current_days.as_of - kinds.window_days
+        and periods.period_end > current_days.as_of - kinds.window_days
 
 )
 
 select * from found
-where amount_minor > 0
+where amount_minor >= floor_minor

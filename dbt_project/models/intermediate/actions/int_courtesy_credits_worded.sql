@@ -17,7 +17,8 @@ in_words as (
         {{ days_to_text('credits.started_on', 'credits.ended_on') }} as days,
         {{ quantity_to_text('credits.quantity') }} as quantity,
         {{ quantity_to_text('credits.expected_quantity') }} as expected,
-        {{ quantity_to_text('credits.excess_quantity') }} as excess,
+        -- of the rounded figures, so that the sentence adds up
+        {{ quantity_to_text('round(credits.quantity) - round(credits.expected_quantity)') }} as excess,
         {{ money_to_text('credits.excess_amount_minor', 'credits.currency', 'currencies.minor_unit_exponent') }}
             as excess_amount,
         {{ money_to_text('credits.amount_minor', 'credits.currency', 'currencies.minor_unit_exponent') }} as amount,

@@ -1,4 +1,4 @@
-{# One change to a customer's bill per period: a credit goes before an upgrade, the more urgent before the less.
+{# One open proposal per customer: a credit goes before an offer, an offer before an upgrade, the more urgent before the less.
    A proposal that was carried out or declined keeps its place, so that no other takes it; it is not proposed again. #}
 with
 
@@ -26,12 +26,11 @@ ranked as (
         row_number() over (
             partition by
                 proposals.account_id,
-                proposals.customer_id,
-                proposals.period,
-                proposals.kind = 'retention_offer'
+                proposals.customer_id
             order by
                 settled.recommendation_id is not null desc,
                 proposals.kind = 'courtesy_credit' desc,
+                proposals.kind = 'retention_offer' desc,
                 proposals.urgency desc,
                 proposals.recommendation_id asc
         ) as place

@@ -42,9 +42,10 @@ found as (
         kinds.effect_low,
         kinds.effect,
         kinds.effect_high,
+        -- a coupon on a subscription lowers its metered lines too, so all of MRR counts;
         -- percent_off has six decimals: in millionths it is a whole number
         {{ divide_half_up(
-            'months.committed_mrr_minor * coupons.duration_in_months * cast(coupons.percent_off * 1000000 as bigint)',
+            'months.mrr_minor * coupons.duration_in_months * cast(coupons.percent_off * 1000000 as bigint)',
             '100 * 1000000'
         ) }} as amount_minor
 

@@ -75,3 +75,5 @@ proposed as (
 )
 
 select * from proposed
+-- an offer that costs more than it is expected to keep is not advised
+where expected_value_minor > 0

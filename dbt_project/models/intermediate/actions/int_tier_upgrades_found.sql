@@ -21,7 +21,8 @@ pressed as (
     cross join kinds
     where
         periods.included_units > 0
-        -- a period of which nothing is forecast says nothing yet
+        -- a period that has not begun, or of which nothing is forecast, says nothing yet
+        and periods.days_elapsed > 0
         and (periods.days_forecast > 0 or periods.days_remaining = 0)
         and periods.projected_quantity >= threshold_quantity
 

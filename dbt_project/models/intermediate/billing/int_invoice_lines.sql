@@ -35,7 +35,11 @@ described as (
         prices.billing_interval,
         prices.interval_count,
         invoices.created_at as invoiced_at,
-        invoices.created_at < as_of.known_until as is_known
+        invoices.finalized_at,
+        invoices.created_at < as_of.known_until as is_known,
+        -- void by as_of: the lines stay, but nothing may count them
+        coalesce(invoices.status = 'void', false)
+        and coalesce(invoices.voided_at < as_of.known_until, true) as is_void
     from lines
     inner join invoices
         on

@@ -53,6 +53,9 @@ left join recurring
         and lines.invoice_line_id = recurring.invoice_line_id
 where
     lines.is_known
+    -- a draft is no revenue until it is final, and a void invoice none at all
+    and lines.finalized_at is not null
+    and not lines.is_void
     and not lines.is_metered
     and not lines.is_unpriced
     and not lines.is_proration

@@ -20,6 +20,7 @@ invoiced as (
     from lines
     where
         is_metered
+        and not is_void
         and not is_proration
         and subscription_item_id is not null
         and period_start < period_end

@@ -57,6 +57,7 @@ projected as (
         periods.as_of,
         periods.period_start,
         periods.period_end,
+        periods.days_elapsed,
         periods.days_in_period,
         periods.days_remaining,
         coalesce(forecast_sums.days_forecast, 0) as days_forecast,

@@ -40,7 +40,7 @@ ranked_proposals as (
     select
         *,
         row_number() over (
-            partition by account_id, kind, currency order by expected_value_minor desc, recommendation_id asc
+            partition by account_id, kind, currency order by abs(expected_value_minor) desc, recommendation_id asc
         ) as rank_in_kind
 
     from proposals
