@@ -1,4 +1,4 @@
-{# One open proposal per customer: a credit goes before an offer, an offer before an upgrade, the more urgent before the less.
+{# One open proposal per customer: a credit before an offer, an offer before an upgrade, the more urgent first.
    A proposal that was carried out or declined keeps its place, so that no other takes it; it is not proposed again. #}
 with
 

@@ -54,7 +54,7 @@ top_proposals as (
         'recommendations' as section,
         5 as section_number,
         cast(row_number() over (
-            partition by account_id order by rank_in_kind, kind desc, currency desc
+            partition by account_id order by rank_in_kind asc, kind desc, currency desc
         ) as integer) as line_number,
         replace(kind, '_', ' ') || ': ' || reason as text
 
