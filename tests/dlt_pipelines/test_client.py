@@ -54,7 +54,7 @@ def test_a_page_that_repeats_its_cursor_is_an_error_and_not_an_endless_loop(stub
     ("status", "body", "refusal", "words"),
     [
         (403, b'{"error": {"message": "The key needs customer_read."}}', AccessDenied, "needs customer_read"),
-        (401, b'{"error": {"message": "Invalid API Key: rk_test_abc"}}', AccessDenied, "Invalid API Key: rk_…"),
+        (401, b'{"error": {"message": "Invalid API Key: rk_test_abc"}}', AccessDenied, "Invalid API Key: rk_test_…"),
         (400, b'{"error": {"message": "Unknown parameter"}}', StripeUnreachable, "answered 400: Unknown parameter"),
         (400, b"<html>", BadResponse, "answered 400 with a body that is not JSON"),
     ],
