@@ -128,8 +128,8 @@ def _connect(settings: Settings, kept: threading.local, network_retries: int) ->
     class BytesKept(stripe.RequestsClient):
         """The SDK would decode each page into Python objects that we drop; it gets an empty object instead."""
 
-        # The SDK annotates the body as str and a parameter that no client of its own takes.
-        def request(  # type: ignore[override]
+        # Bytes where the SDK annotates str: that is the point; and its extra parameter no client of its own takes.
+        def request(  # type: ignore[override] # the body stays bytes
             self, method: str, url: str, headers: Any, post_data: Any = None
         ) -> tuple[bytes, int, Any]:
             content, status, answered = super().request(method, url, headers, post_data)
