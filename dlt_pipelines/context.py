@@ -28,6 +28,7 @@ class Load:
     stamp: loaded_at and first_seen_at of everything this load appends, UTC: the server's clock, moved on by a
         microsecond where an earlier load has the same, so that the order of versions is never a tie.
     after_crash: the previous load did not end, so an unchanged parent does not prove that its children landed.
+    is_upgrade: the warehouse was loaded by a version that did not read usage by billing period yet.
     """
 
     reader: Reader
@@ -37,7 +38,13 @@ class Load:
     started_at: datetime
     stamp: datetime
     after_crash: bool
+    is_upgrade: bool = False
     tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def rereads(self) -> bool:
+        """Whether nested lists of unchanged parents are read again."""
+        return self.after_crash or self.is_upgrade
 
     def tally(self, table: str) -> Tally:
         """The counts of one table, begun at zero."""

@@ -17,12 +17,15 @@ from dlt_pipelines.client import Reader
 from dlt_pipelines.context import Batch, Load
 from dlt_pipelines.errors import AccessDenied, LoaderError, WarehouseFailed
 from dlt_pipelines.events import read_events
-from dlt_pipelines.objects import read_account, read_balances, read_kind
+from dlt_pipelines.objects import Watch, read_account, read_balances, read_kind
+from dlt_pipelines.period_usage import TABLE as PERIODS
+from dlt_pipelines.period_usage import read_periods
+from dlt_pipelines.periods import Periods
 from dlt_pipelines.rows import REPORT_SCHEMA, STAMP, Tally, head_of, table_of
 from dlt_pipelines.settings import Settings, require_key
 from dlt_pipelines.stripe_api import ACCOUNT, BALANCES, EVENTS, KINDS
 from dlt_pipelines.usage import TABLE as USAGE
-from dlt_pipelines.usage import Metered, end_of_cover, read_usage
+from dlt_pipelines.usage import TRAILING, Metered, end_of_cover, read_usage
 from dlt_pipelines.warehouse import SCHEMA, Warehouse, explain, mode, open_warehouse
 
 PIPELINE = "meterwise_stripe"
@@ -71,11 +74,20 @@ def load(settings: Settings, say: Say) -> Loaded:
         say(f"account {begun.account_id} ({mode(begun.is_live)}), server clock {begun.started_at.isoformat()}Z")
         if begun.after_crash:
             say("the last load did not end: every nested list is read again")
-        metered, customers = Metered(), set[str]()
-        watches = {"subscriptions": metered.see_subscription, "meters": metered.see_meter}
+        if begun.is_upgrade:
+            say("usage by billing period is new to this warehouse: every nested list is read again, once")
+        customers = set[str]()
+        metered, periods = Metered(customers), Periods(customers, _lines_since(begun))
+        watches: dict[str, list[Watch]] = {
+            "meters": [metered.see_meter],
+            "prices": [periods.see_price],
+            "subscriptions": [metered.see_subscription, periods.see_subscription],
+            "invoices": [periods.see_invoice],
+        }
         listed = {"customers": customers}
         kinds = {
-            kind.table: read_kind(begun, kind, listed.get(kind.table, set()), watches.get(kind.table)) for kind in KINDS
+            kind.table: read_kind(begun, kind, listed.get(kind.table, set()), watches.get(kind.table, []))
+            for kind in KINDS
         }
         steps = {
             ACCOUNT.table: read_account(begun, account),
@@ -83,10 +95,11 @@ def load(settings: Settings, say: Say) -> Loaded:
             BALANCES.table: read_balances(begun, customers),
             EVENTS.table: read_events(begun),
             USAGE: read_usage(begun, metered, say),
+            PERIODS: read_periods(begun, periods, say),
         }
         append = _appender(settings, connection, begun)
         append({name: _told(begun, batches, say) for name, batches in steps.items()})
-        append({REPORT: iter([(REPORT, _report(begun, metered))])})
+        append({REPORT: iter([(REPORT, _report(begun, metered, periods))])})
         _unfinished(settings).unlink()
         return Loaded(begun.account_id, f"{begun.started_at.isoformat()}Z", len(customers), begun.tallies)
     finally:
@@ -110,8 +123,16 @@ def _begin(settings: Settings, connection: duckdb.DuckDBPyConnection) -> tuple[L
         mark.touch()
     except OSError as error:
         raise explain(mark, error) from error
-    begun = Load(reader, warehouse, account_id, settings.is_live, now, stamp, after_crash, {ACCOUNT.table: tally})
+    is_upgrade = "load_report" in warehouse.tables and PERIODS not in warehouse.tables
+    tallies = {ACCOUNT.table: tally}
+    begun = Load(reader, warehouse, account_id, settings.is_live, now, stamp, after_crash, is_upgrade, tallies)
     return begun, account
+
+
+def _lines_since(begun: Load) -> datetime | None:
+    """From when on an invoice's lines may bill a period that no finished load has seen; None: any may."""
+    covered = begun.warehouse.covered_until().values()
+    return None if begun.rereads or not covered else min(covered) - TRAILING
 
 
 def _unfinished(settings: Settings) -> Path:
@@ -131,7 +152,7 @@ def _told(begun: Load, batches: Iterator[Batch], say: Say) -> Iterator[Batch]:
         say(f"{table}: {done.rows_read} read, {done.rows_appended} appended, {done.requests} requests, {seconds:.1f} s")
 
 
-def _report(begun: Load, metered: Metered) -> pa.Table:
+def _report(begun: Load, metered: Metered, periods: Periods) -> pa.Table:
     """One row per table, and for usage one per active meter, which says how far it is covered."""
     ended = begun.reader.server_now
     # By this machine's clock: the sandbox's may stand still, and ids of later runs must sort after earlier ones.
@@ -142,9 +163,11 @@ def _report(begun: Load, metered: Metered) -> pa.Table:
         times = (covered, begun.started_at, begun.started_at, ended)
         return (begun.account_id, run_id, kind, meter, *counts, *times, begun.is_live)
 
-    rows = [row(kind, None, done, None) for kind, done in begun.tallies.items() if kind != USAGE]
+    rows = [row(kind, None, done, None) for kind, done in begun.tallies.items() if kind not in {USAGE, PERIODS}]
     until = end_of_cover(begun)
-    rows += [row("meter_usage", meter, metered.tally(meter), until) for meter in sorted(metered.active_meters)]
+    for meter in sorted(metered.active_meters):
+        rows.append(row("meter_usage", meter, metered.tally(meter), until))
+        rows.append(row("meter_usage_periods", meter, periods.tally(meter), until))
     return table_of(REPORT_SCHEMA, rows)
 
 

@@ -1,7 +1,7 @@
 """Objects of every kind: each list is read whole, and a version is appended where its hash has changed."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -27,7 +27,7 @@ def read_account(load: Load, body: bytes) -> Iterator[Batch]:
     yield ACCOUNT.table, table_of(KIND_SCHEMA, rows)
 
 
-def read_kind(load: Load, kind: Kind, listed: set[str], watch: Watch | None = None) -> Iterator[Batch]:
+def read_kind(load: Load, kind: Kind, listed: set[str], watches: Sequence[Watch] = ()) -> Iterator[Batch]:
     """Changed objects of one kind, their children, and tombstones of those that are gone; page by page.
 
     listed: filled with the ids that are there now. Raises BadResponse for an object without id.
@@ -49,9 +49,9 @@ def read_kind(load: Load, kind: Kind, listed: set[str], watch: Watch | None = No
             if changed:
                 rows.append(load.version(head, payload, hashed))
             whole = children.whole(head.id, embedded, changed) if children else []
-            if children and (changed or load.after_crash):
+            if children and (changed or load.rereads):
                 child_rows += children.changed(head.id, whole)
-            if watch:
+            for watch in watches:
                 watch(payload, whole)
         tally.rows_appended += len(rows)
         yield kind.table, table_of(KIND_SCHEMA, rows)
@@ -89,9 +89,9 @@ class Children:
         """The whole list: what is embedded, or read from its own path when Stripe embedded only the first entries.
 
         An unchanged parent's long list is not read again (children follow their parent), unless `nested.always`
-        or after a crash; then only the embedded entries are returned.
+        or the load rereads; then only the embedded entries are returned.
         """
-        if embedded.has_more and (changed or self.nested.always or self._load.after_crash):
+        if embedded.has_more and (changed or self.nested.always or self._load.rereads):
             return self.fetch(parent_id)
         self._tally.rows_read += len(embedded.data)
         return embedded.data

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -36,6 +37,18 @@ USAGE_SCHEMA = pa.schema(
         ("first_seen_at", STAMP),
     ]
 )
+PERIOD_SCHEMA = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("meter_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("window_start", STAMP),
+        ("window_end", STAMP),
+        ("grain", pa.string()),
+        ("aggregated_value", pa.decimal128(38, 12)),
+        ("first_seen_at", STAMP),
+    ]
+)
 REPORT_SCHEMA = pa.schema(
     [
         ("account_id", pa.string()),
@@ -63,6 +76,16 @@ class Tally:
     rows_read: int = 0
     rows_appended: int = 0
     requests: int = 0
+
+
+class Window(NamedTuple):
+    """What one summary is asked for; UTC, whole minutes, `end` exclusive."""
+
+    meter: str
+    customer: str
+    start: datetime
+    end: datetime
+    grain: str
 
 
 class Embedded(msgspec.Struct):

@@ -39,7 +39,9 @@ class _Subscription(msgspec.Struct):
     ended_at: int | None = None
 
 
-class _Summary(msgspec.Struct):
+class Summary(msgspec.Struct):
+    """One window of an event summary, as Stripe sends it."""
+
     aggregated_value: msgspec.Raw  # a JSON number of any size: read as text, never as a float
     start_time: int
     end_time: int
@@ -52,8 +54,12 @@ class _Meter(msgspec.Struct):
 
 @dataclass
 class Metered:
-    """Which customers are metered on what, and since when: collected while subscriptions and meters are listed."""
+    """Which customers are metered on what, and since when: collected while subscriptions and meters are listed.
 
+    customers: those that are listed. Stripe answers no question about a deleted one, so what landed of it stays.
+    """
+
+    customers: set[str]
     since: dict[Pair, datetime] = field(default_factory=dict)
     ended: dict[Pair, datetime] = field(default_factory=dict)  # _NEVER while a subscription lives
     active_meters: list[str] = field(default_factory=list)
@@ -66,13 +72,13 @@ class Metered:
     def see_subscription(self, subscription: msgspec.Raw, items: list[msgspec.Raw]) -> None:
         """Note each metered item, of ended subscriptions too: their usage is history to learn from."""
         owner = decode(subscription, _Subscription, "/v1/subscriptions")
-        start = _moment(owner.start_date).replace(hour=0, minute=0, second=0, microsecond=0)
+        start = moment(owner.start_date).replace(hour=0, minute=0, second=0, microsecond=0)
         for item in items:
             recurring = decode(item, _Item, "/v1/subscription_items").price.recurring
             if recurring and recurring.meter:
                 pair = (recurring.meter, owner.customer)
                 self.since[pair] = min(start, self.since.get(pair, start))
-                ended = _NEVER if owner.ended_at is None else _moment(owner.ended_at)
+                ended = _NEVER if owner.ended_at is None else moment(owner.ended_at)
                 self.ended[pair] = max(ended, self.ended.get(pair, ended))
 
     def see_meter(self, payload: msgspec.Raw, _: list[msgspec.Raw]) -> None:
@@ -128,6 +134,8 @@ def _starts(
     """
     starts = {}
     for pair in metered.since.keys() | last_used.keys():
+        if pair[1] not in metered.customers:
+            continue
         if pair not in last_used or pair[0] not in covered:
             if pair in metered.since:
                 starts[pair] = metered.since[pair]
@@ -152,24 +160,24 @@ def _read_windows(load: Load, pair: Pair, start: datetime, until: datetime, tall
     meter, customer = pair
     params: dict[str, Any] = {
         "customer": customer,
-        "start_time": int(start.replace(tzinfo=UTC).timestamp()),
-        "end_time": int(until.replace(tzinfo=UTC).timestamp()),
+        "start_time": seconds_of(start),
+        "end_time": seconds_of(until),
         "value_grouping_window": "day",
     }
     values = {}
     for page in load.reader.pages(SUMMARIES, params, tally, of=meter):
         for payload in page:
-            summary = decode(payload, _Summary, SUMMARIES)
+            summary = decode(payload, Summary, SUMMARIES)
             if summary.end_time - summary.start_time != DAY.total_seconds() or summary.start_time % 86_400:
                 raise BadResponse(
                     f"{SUMMARIES} was asked for UTC days and answered with a window from {summary.start_time} "
                     f"to {summary.end_time}; nothing of this meter was landed: report it to Stripe."
                 )
-            values[_moment(summary.start_time)] = _exact(summary.aggregated_value)
+            values[moment(summary.start_time)] = exact(summary.aggregated_value)
     return values
 
 
-def _exact(number: msgspec.Raw) -> Decimal:
+def exact(number: msgspec.Raw) -> Decimal:
     """A JSON number, or a string holding one, as Decimal: rounded half-even to the warehouse's twelve places."""
     text = bytes(number).decode().strip('"')
     try:
@@ -181,6 +189,11 @@ def _exact(number: msgspec.Raw) -> Decimal:
     return value
 
 
-def _moment(seconds: int) -> datetime:
+def moment(seconds: int) -> datetime:
     """Unix seconds as a UTC time without zone, as the warehouse keeps it."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def seconds_of(at: datetime) -> int:
+    """The reverse of `moment`."""
+    return int(at.replace(tzinfo=UTC).timestamp())

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from dlt_pipelines.errors import FolderUnusable, Locked, OtherAccount, WarehouseFailed
+from dlt_pipelines.rows import Window
 
 SCHEMA = "raw_stripe"
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
@@ -157,6 +159,19 @@ class Warehouse:
             """,
             [start],
         )
+
+    def period_usage(self) -> dict[Window, Decimal]:
+        """The latest landed value of every window by billing period."""
+        if "meter_usage_period_revisions" not in self.tables:
+            return {}
+        rows = self._rows(
+            """
+            select meter_id, customer_id, window_start, window_end, grain, arg_max(aggregated_value, first_seen_at)
+            from raw_stripe.meter_usage_period_revisions
+            group by all
+            """
+        )
+        return {Window(*window): value for *window, value in rows}
 
     def last_used(self) -> dict[tuple[str, str], datetime | None]:
         """(meter id, customer id) of which any window has landed → its last window with usage."""

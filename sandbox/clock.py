@@ -3,9 +3,12 @@
 from calendar import monthrange
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import lru_cache
 
 HOUR = 3600
 DAY = 86_400
+SECONDS = {"day": DAY, "week": 7 * DAY}  # Stripe's intervals of a fixed length
+MONTHS = {"month": 1, "year": 12}  # and those of the calendar
 WORLD_END = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())  # a fresh seed's "now"
 EVENT_RETENTION = 30 * DAY  # Stripe lists events for 30 days
 
@@ -15,6 +18,7 @@ def midnight(year: int, month: int, day: int) -> int:
     return int(datetime(year, month, day, tzinfo=UTC).timestamp())
 
 
+@lru_cache(8192)  # billing asks for the same few bounds again and again
 def add_months(anchor: int, months: int) -> int:
     """The same day and time `months` later; a day the month lacks becomes its last, as Stripe's anchor does."""
     at = datetime.fromtimestamp(anchor, UTC)
@@ -32,6 +36,25 @@ def months_between(anchor: int, at: int) -> int:
     while add_months(anchor, count + 1) <= at:
         count += 1
     return count
+
+
+def add_intervals(anchor: int, interval: str, count: int) -> int:
+    """`count` days, weeks, months or years after `anchor` (before it, if negative), counted from the anchor itself:
+    31 January + 1 month is the last of February, + 2 months 31 March."""
+    if interval in SECONDS:
+        return anchor + count * SECONDS[interval]
+    return add_months(anchor, count * MONTHS[interval])
+
+
+def period_at(anchor: int, interval: str, interval_count: int, at: int) -> tuple[int, int]:
+    """The period [start, end) that holds `at`, of those that begin every `interval_count` intervals from `anchor`."""
+    if interval in SECONDS:
+        length = SECONDS[interval] * interval_count
+        start = anchor + (at - anchor) // length * length
+        return start, start + length
+    months = MONTHS[interval] * interval_count
+    count = months_between(anchor, at) // months * months
+    return add_months(anchor, count), add_months(anchor, count + months)
 
 
 def history_start(months: int) -> int:

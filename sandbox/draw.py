@@ -55,7 +55,10 @@ def base62(value: int, width: int) -> str:
     return "".join(reversed(digits))
 
 
+LETTERS = bytes(ord(BASE62[byte % 62]) for byte in range(256))
+
+
 def identifier(prefix: str, width: int, seed: int, *key: object) -> str:
-    """An id in Stripe's form, such as `cus_9sGk2LqXv01bTz`."""
+    """An id in Stripe's form, such as `cus_9sGk2LqXv01bTz`; width: letters after the prefix, 1 to 64."""
     text = "|".join(map(str, (seed, prefix, *key)))
-    return prefix + base62(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=20).digest(), "big"), width)
+    return prefix + hashlib.blake2b(text.encode(), digest_size=width).digest().translate(LETTERS).decode()

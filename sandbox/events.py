@@ -1,47 +1,80 @@
-"""The event log: what a client that polls `/v1/events` learns."""
+"""The event log: what a client that polls `/v1/events`, or has a webhook endpoint, learns."""
 
-from typing import Any
+from fnmatch import fnmatchcase
 
+import msgspec
+
+from sandbox.options import EVENTS_ON_CLOCK
+from sandbox.options import INLINE_LINES as EMBEDDED
 from sandbox.store import Obj, Store
 
 API_VERSION = "2026-10-28.endive"
+HIDDEN = {  # until expanded; what an alert remembers is ours
+    "price": ("tiers", "currency_options"),
+    "coupon": ("applies_to", "currency_options"),
+    "quote": ("line_items",),
+    "billing.alert": ("since", "triggered"),
+}
 
 
 def emit(store: Store, kind: str, obj: Obj, previous: Obj | None = None) -> None:
     """Record that `obj` changed, as a snapshot of now; `previous` holds the old values on *.updated.
 
-    Events that fall out of Stripe's 30 days before anybody can read them are not built.
+    Events that fall out of Stripe's 30 days before anybody can read them are not built. Enabled webhook endpoints
+    whose `enabled_events` match get a delivery each.
     """
-    if store.now < store.events_from:
+    if store.account_now < store.events_from:
         return
-    data: Obj = {"object": obj}
+    endpoints = [one for one in store.endpoints() if wants(one, kind)]
+    data: Obj = {"object": snapshot(obj)}
     if previous is not None:
-        data["previous_attributes"] = previous
+        data["previous_attributes"] = {key: _cut(value) for key, value in previous.items()}
     event = {
         "id": store.new_id("evt_"),
         "object": "event",
         "api_version": API_VERSION,
-        "created": store.now,
+        "created": store.now if EVENTS_ON_CLOCK else store.account_now,
         "data": data,
         "livemode": False,
-        "pending_webhooks": 0,
+        "pending_webhooks": len(endpoints),
         "request": dict(store.request),
         "type": kind,
     }
     store.put(event)
+    for endpoint in endpoints:
+        store.db.execute(
+            "insert into delivery (event, endpoint, at, attempt) values (?, ?, ?, 0)",
+            (event["id"], endpoint["id"], store.account_now),
+        )
 
 
-def update(store: Store, kind: str, obj: Obj, **changes: Any) -> Obj:
-    """Set fields of a stored object, save it, and emit `<kind>.updated` if anything changed. Returns the object."""
-    previous = {key: obj.get(key) for key, value in changes.items() if obj.get(key) != value}
-    if not previous:
-        return obj
-    obj.update(changes)
-    store.put(obj)
-    emit(store, f"{kind}.updated", without_tiers(obj), previous)
+def wants(endpoint: Obj, kind: str) -> bool:
+    """Whether an enabled webhook endpoint has subscribed to events of that type."""
+    patterns = endpoint["enabled_events"]
+    return endpoint["status"] == "enabled" and any(fnmatchcase(kind, pattern) for pattern in patterns)
+
+
+def snapshot(obj: Obj) -> msgspec.Raw:
+    """An object's bytes as Stripe shows it unexpanded: hidden fields left out, nested lists cut."""
+    return msgspec.Raw(msgspec.json.encode(plain(obj)))
+
+
+def plain(obj: Obj) -> Obj:
+    """The object (itself if nothing is to be hidden, else a copy) without hidden fields, nested lists cut to ten."""
+    if obj.get("deleted") and obj["object"] == "customer":
+        return {name: obj[name] for name in ("id", "object", "deleted")}
+    hidden = HIDDEN.get(obj["object"])
+    if hidden:
+        return {key: value for key, value in obj.items() if key not in hidden}
+    for name in ("items", "lines"):
+        nested = obj.get(name)
+        if isinstance(nested, dict) and len(nested.get("data", ())) > EMBEDDED:
+            return obj | {name: _cut(nested)}
     return obj
 
 
-def without_tiers(obj: Obj) -> Obj:
-    """A price as it is shown unless its tiers are asked for; other objects as they are."""
-    return {key: value for key, value in obj.items() if key != "tiers"} if obj["object"] == "price" else obj
+def _cut(value: object) -> object:
+    """A nested list with its first rows only, `has_more` telling of the others."""
+    if isinstance(value, dict) and value.get("object") == "list" and len(value["data"]) > EMBEDDED:
+        return value | {"data": value["data"][:EMBEDDED], "has_more": True}
+    return value

@@ -1,153 +1,227 @@
-"""From draft to paid: finalising, the customer's balance, payment attempts, dunning and credit notes."""
+"""Collecting invoices: customer balance, attempts, partial payments, retries and dunning (stripe.md 4.10)."""
 
-from decimal import Decimal
+from typing import Any
 
-from sandbox import draw, shapes
+from sandbox import intents, invoices, objects, payment_methods, subscriptions
 from sandbox.clock import DAY
-from sandbox.events import emit, update
-from sandbox.population import Person
-from sandbox.rating import percent_of
+from sandbox.events import emit
+from sandbox.options import AFTER_LAST_RETRY, RETRY_DAYS
 from sandbox.store import Obj, Store
-from sandbox.subscriptions import end, save
 
-MINIMUM_CHARGE = 50  # minor units; smaller sums move to the customer's balance (stripe.md 6.2)
-RETRY_DAYS = (3, 5, 7)  # after the first attempt
-MONTH = 30 * DAY
+NO_METHOD = "no_payment_method"  # why an attempt fails that has no card to charge
 
 
-def move_balance(store: Store, customer: Obj, amount: int, kind: str, **fields: object) -> Obj:
+def subscription_of(store: Store, invoice: Obj) -> Obj | None:
+    """The subscription that an invoice bills, if any."""
+    details = (invoice["parent"] or {}).get("subscription_details")
+    return store.find("subscription", details["subscription"]) if details else None
+
+
+def move_balance(store: Store, customer: Obj, amount: int, kind: str, **fields: Any) -> Obj:
     """Add `amount` (negative: credit) to the customer's balance and record why. Returns the transaction."""
-    transaction = shapes.balance_transaction(store, customer, amount, kind, **fields)
-    store.put(transaction, parent=customer["id"])
-    update(store, "customer", customer, balance=transaction["ending_balance"])
-    return transaction
+    ending = customer["balance"] + amount
+    named = {"amount": amount, "currency": customer["currency"], "customer": customer["id"], "ending_balance": ending}
+    moved = objects.create(store, "customer_balance_transaction", parent=customer["id"], **named | fields, type=kind)
+    objects.update(store, customer, balance=ending, currency=customer["currency"] or moved["currency"])
+    return moved
 
 
-def finalize(store: Store, invoice: Obj) -> Obj:
-    """Give a draft its number, apply the customer's balance, and open it. Paying is the next step."""
-    customer = store.get("customer", invoice["customer"])
-    number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
-    customer["next_invoice_sequence"] += 1
-    store.put(customer)
-    starting, total = customer["balance"], invoice["total"]
-    due = max(starting + total, 0)
-    is_small = 0 < due < MINIMUM_CHARGE
-    due = 0 if is_small else due
-    ending = starting + total - due
-    invoice.update(
-        number=number,
-        status="open",
-        starting_balance=starting,
-        ending_balance=ending,
-        amount_due=due,
-        amount_remaining=due,
-        effective_at=store.now,
-        automatically_finalizes_at=None,
-        status_transitions=invoice["status_transitions"] | {"finalized_at": store.now},
-    )
-    store.put(invoice)
-    emit(store, "invoice.finalized", invoice)
-    if ending != starting:
-        kind = "invoice_too_small" if is_small else "applied_to_invoice"
-        move_balance(store, customer, ending - starting, kind, invoice=invoice["id"])
-    return invoice
+# --- what is asked for
 
 
-def collect(store: Store, invoice: Obj, person: Person, chances: dict[str, float]) -> Obj:
-    """One attempt to have an open invoice paid; a failure schedules a retry, the last one ends the subscription."""
-    if invoice["amount_due"] == 0:
-        return _settle(store, invoice)
-    attempt = invoice["attempt_count"] + 1
-    invoice.update(attempted=True, attempt_count=attempt)
-    payment = store.put(shapes.invoice_payment(store, invoice)) if attempt == 1 else payment_of(store, invoice)
-    if _pays(store, invoice, person, attempt, chances):
-        payment.update(amount_paid=invoice["amount_due"], status="paid")
-        payment["status_transitions"]["paid_at"] = store.now
-        store.put(payment)
-        emit(store, "invoice_payment.paid", payment)
-        return _settle(store, invoice)
-    return _fail(store, invoice, payment, attempt)
+def ask(store: Store, invoice: Obj) -> None:
+    """A payment intent for what a newly opened invoice asks, as its default payment."""
+    if invoice["amount_remaining"]:
+        text = f"Payment for Invoice {invoice['number']}"
+        named = {name: invoice[name] for name in ("currency", "customer")}
+        intent = objects.create(store, "payment_intent", amount=invoice["amount_remaining"], description=text, **named)
+        attach(store, invoice, intent, is_default=True, id=_default_id(invoice))
 
 
-def payment_of(store: Store, invoice: Obj) -> Obj:
-    """The invoice's (default) payment."""
-    return store.of_invoice("invoice_payment", invoice["id"])[0]
+def attach(store: Store, invoice: Obj, intent: Obj, *, is_default: bool = False, **fields: Any) -> Obj:
+    """Link an intent to an invoice as one of its payments."""
+    on = {"invoice": invoice["id"], "payment": {"payment_intent": intent["id"], "type": "payment_intent"}} | fields
+    on |= {"amount_requested": intent["amount"], "currency": invoice["currency"], "is_default": is_default}
+    return objects.create(store, "invoice_payment", emits=False, parent=intent["id"], **on)
 
 
-def _pays(store: Store, invoice: Obj, person: Person, attempt: int, chances: dict[str, float]) -> bool:
-    """Whether the attempt works: by chance, but never after a customer who leaves by not paying has stopped."""
-    first = invoice["status_transitions"]["finalized_at"]
-    stops = person.leaves_at if person.cause == "payment_failure" else None
-    if stops is not None and first >= stops:
-        return False
-    key = (person.idx, "pays", first - first % DAY, attempt)
-    if attempt == 1:
-        trouble = 6 if stops is not None and first >= stops - 4 * MONTH else 1
-        return draw.uniform(store.seed, *key) >= chances["first_payment_fails"] * trouble
-    return attempt > len(RETRY_DAYS) or draw.uniform(store.seed, *key) < chances["retry_works"]
+def _default_id(invoice: Obj) -> str:
+    """The default payment is found from its invoice without a search."""
+    return f"inpay_{invoice['id'].removeprefix('in_')}"
 
 
-def _settle(store: Store, invoice: Obj) -> Obj:
-    invoice.update(
-        status="paid",
-        attempted=True,
-        amount_paid=invoice["amount_due"],
-        amount_remaining=0,
-        next_payment_attempt=None,
-        status_transitions=invoice["status_transitions"] | {"paid_at": store.now},
-    )
-    store.put(invoice)
-    emit(store, "invoice.paid", invoice)
-    emit(store, "invoice.payment_succeeded", invoice)
-    if invoice["attempt_count"] > 1:
-        sub = store.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
-        update(store, "customer", store.get("customer", invoice["customer"]), delinquent=False)
-        if sub["status"] == "past_due":
-            save(store, sub, status="active")
-    return invoice
+def default_payment(store: Store, invoice: Obj) -> Obj | None:
+    """The open payment that the invoice itself asks for, if it does."""
+    found = store.find("invoice_payment", _default_id(invoice))
+    return found if found and found["status"] == "open" else None
 
 
-def _fail(store: Store, invoice: Obj, payment: Obj, attempt: int) -> Obj:
-    first = invoice["status_transitions"]["finalized_at"]
-    is_last = attempt > len(RETRY_DAYS)
-    invoice["next_payment_attempt"] = None if is_last else first + RETRY_DAYS[attempt - 1] * DAY
-    store.put(invoice)
-    emit(store, "invoice.payment_failed", invoice)
-    sub = store.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
-    if not is_last:
-        emit(store, "invoice.updated", invoice, {"attempt_count": attempt - 1})
-        store.schedule(invoice["next_payment_attempt"], "retry", invoice["id"])
-        update(store, "customer", store.get("customer", invoice["customer"]), delinquent=True)
-        if sub["status"] == "active":
-            save(store, sub, status="past_due")
+def intent_of(store: Store, payment: Obj) -> Obj:
+    """The intent behind one of an invoice's payments."""
+    return store.get("payment_intent", payment["payment"]["payment_intent"])
+
+
+def lower(store: Store, invoice: Obj) -> None:
+    """After a part was paid or credited: the default payment asks for the rest, or for nothing."""
+    payment, rest = default_payment(store, invoice), invoice["amount_remaining"]
+    if payment is not None and not rest:
+        withdraw(store, invoice)
+    elif payment is not None and payment["amount_requested"] != rest:
+        objects.update(store, payment, emits=False, amount_requested=rest)
+        objects.update(store, intent_of(store, payment), emits=False, amount=rest)
+
+
+def withdraw(store: Store, invoice: Obj) -> None:
+    """The invoice no longer asks for money."""
+    for payment in store.rows("invoice_payment", invoice=invoice["id"], status="open"):
+        payment["status_transitions"]["canceled_at"] = store.now
+        objects.update(store, payment, emits=False, status="canceled")
+        intent = intent_of(store, payment)
+        if intent["status"] in intents.OPEN:
+            intents.cancel(store, intent, "void_invoice" if invoice["status"] == "void" else None)
+
+
+# --- attempts
+
+
+def collect(store: Store, invoice: Obj) -> Obj:
+    """The automatic step after finalisation: settle, send, or charge. A decline is no error: look at the status."""
+    if invoice["status"] != "open" or not invoice["auto_advance"]:
         return invoice
-    payment["status"] = "canceled"
-    payment["status_transitions"]["canceled_at"] = store.now
-    store.put(payment)
-    invoice.update(
-        status="uncollectible",
-        auto_advance=False,
-        status_details={"uncollectible": {"reason": "max_payment_attempts"}},
-        status_transitions=invoice["status_transitions"] | {"marked_uncollectible_at": store.now},
-    )
-    store.put(invoice)
-    emit(store, "invoice.marked_uncollectible", invoice)
-    if sub["status"] != "canceled":
-        end(store, sub, "payment_failed")
+    pause = invoices.pause_of(subscription_of(store, invoice))
+    if pause == "void":
+        invoices.void(store, invoice)
+    elif pause == "mark_uncollectible":
+        invoices.end(store, invoice, "uncollectible", "subscription_paused")
+    elif invoice["amount_remaining"] == 0:
+        settle(store, invoice)
+    elif invoice["collection_method"] == "send_invoice":
+        emit(store, "invoice.sent", invoice)
+    else:
+        attempt(store, invoice)
     return invoice
 
 
-def credit(store: Store, invoice: Obj, percent: int) -> Obj:
-    """A credit note over `percent` of a paid invoice, given to the customer's balance."""
-    customer = store.get("customer", invoice["customer"])
-    amount = percent_of(invoice["amount_paid"], Decimal(percent))
-    note = shapes.credit_note(store, invoice, amount)
-    line = shapes.credit_note_line(store, note)
-    note["lines"] = shapes.nested(f"/v1/credit_notes/{note['id']}/lines", [line])
-    store.put(line, parent=note["id"], created=store.now)
-    moved = move_balance(store, customer, -amount, "credit_note", credit_note=note["id"], invoice=invoice["id"])
-    note["customer_balance_transaction"] = moved["id"]
-    store.put(note)
-    emit(store, "credit_note.created", note)
-    update(store, "invoice", invoice, post_payment_credit_notes_amount=amount)
-    return note
+def attempt(store: Store, invoice: Obj, method: Obj | None = None, *, by_hand: bool = False) -> str | None:
+    """Try to charge what remains of an open invoice: None if paid, else the decline code.
+
+    The world decides for its own customers, unless a `method` is given; for others the card does. Retries by hand are
+    not counted after the first attempt, and leave the automatic ones as they are.
+    """
+    before = {name: invoice[name] for name in ("attempt_count", "attempted", "next_payment_attempt")}
+    is_counted = not by_hand or invoice["attempt_count"] == 0
+    invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + is_counted)
+    told = None if method else store.world.pays(store, invoice, invoice["attempt_count"])
+    method = method or _method_of(store, invoice)
+    decline = None if told == "succeeds" else told
+    if told is None:
+        decline = payment_methods.outcome(store, method["id"]) if method else NO_METHOD
+    if default_payment(store, invoice) is None:
+        ask(store, invoice)
+    payment = store.get("invoice_payment", _default_id(invoice))
+    if decline != NO_METHOD:
+        intents.attempt(store, intent_of(store, payment), method["id"] if method else None, decline)
+    if decline is None:
+        credit(store, invoice, payment)
+        return None
+    _fail(store, invoice, before, is_counted)
+    return decline
+
+
+def _method_of(store: Store, invoice: Obj) -> Obj | None:
+    sub, customer = subscription_of(store, invoice), store.get("customer", invoice["customer"])
+    named = invoice["default_payment_method"] or (sub and sub["default_payment_method"])
+    named = named or customer["invoice_settings"].get("default_payment_method") or customer["default_source"]
+    return store.find("payment_method", named) if named else None
+
+
+def credit(store: Store, invoice: Obj, payment: Obj) -> None:
+    """One of an invoice's payments came in: count it, and settle the invoice if nothing remains."""
+    received, was = intent_of(store, payment)["amount_received"], invoice["amount_paid"]
+    over = max(received - invoice["amount_remaining"], 0)
+    payment["status_transitions"]["paid_at"] = store.now
+    objects.update(store, payment, emits=False, amount_paid=received, status="paid")
+    emit(store, "invoice_payment.paid", payment)
+    rest = invoice["amount_remaining"] - received + over
+    invoice.update(amount_paid=was + received, amount_remaining=rest, amount_overpaid=invoice["amount_overpaid"] + over)
+    store.put(invoice)
+    if over:
+        customer = store.get("customer", invoice["customer"])
+        move_balance(store, customer, -over, "invoice_overpaid", invoice=invoice["id"])
+    lower(store, invoice)
+    if rest == 0:
+        settle(store, invoice)
+    else:
+        emit(store, "invoice.updated", invoice, {"amount_paid": was, "amount_remaining": rest + received})
+
+
+def settle(store: Store, invoice: Obj) -> None:
+    """Nothing remains to be paid: the invoice is paid, and its subscription and customer in good standing again."""
+    invoice["status_transitions"]["paid_at"] = store.now
+    invoice.update(status="paid", attempted=True, amount_remaining=0, next_payment_attempt=None, status_details=None)
+    emit(store, "invoice.paid", store.put(invoice))
+    emit(store, "invoice.payment_succeeded", invoice)
+    customer, sub = store.get("customer", invoice["customer"]), subscription_of(store, invoice)
+    if customer["delinquent"] and not _owes(store, customer=customer["id"]):
+        objects.update(store, customer, delinquent=False)
+    if sub is None:
+        return
+    is_behind = sub["status"] in ("past_due", "unpaid")
+    if sub["status"] == "incomplete" or (is_behind and not _owes(store, subscription=sub["id"])):
+        subscriptions.save(store, sub, status="active")
+    subscriptions.paid(store, sub, invoice)
+
+
+def _owes(store: Store, **owner: str) -> bool:
+    """Whether an open invoice was asked for in vain."""
+    found = store.rows("invoice", status="open", **owner)
+    return any(one["attempted"] or (one["due_date"] or store.now) < store.now for one in found)
+
+
+def payment_of(store: Store, intent: Obj) -> Obj | None:
+    """The invoice payment that an intent is attached as, if it is."""
+    return next(iter(store.rows("invoice_payment", parent=intent["id"])), None)
+
+
+# --- dunning
+
+
+def _fail(store: Store, invoice: Obj, before: Obj, is_counted: bool) -> None:
+    """After an attempt in vain: plan the next one, past due, and after the last what the account has chosen."""
+    count, sub = invoice["attempt_count"], subscription_of(store, invoice)
+    is_first, is_over = invoice["billing_reason"] == "subscription_create", count > len(RETRY_DAYS)
+    is_automatic = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically"
+    if is_counted:
+        invoice["next_payment_attempt"] = None
+        if is_automatic and not is_over and not is_first:  # Stripe waits for the customer to pay a first invoice
+            at = store.now + DAY * (RETRY_DAYS[count - 1] - (0, *RETRY_DAYS)[count - 1])
+            invoice["next_payment_attempt"] = at
+            store.schedule(at, "invoice_retry", invoice["id"])
+    emit(store, "invoice.payment_failed", store.put(invoice))
+    emit(store, "invoice.updated", invoice, {name: old for name, old in before.items() if old != invoice[name]})
+    if is_counted and not is_first:
+        fall_behind(store, invoice)
+    if not is_counted or not is_over or sub is None or sub["status"] not in ("past_due", "unpaid"):
+        return
+    if AFTER_LAST_RETRY == "unpaid":
+        subscriptions.save(store, sub, status="unpaid")
+    elif AFTER_LAST_RETRY == "pause":
+        subscriptions.hold(store, sub, "final_payment_failure")
+    elif AFTER_LAST_RETRY == "cancel":
+        invoices.end(store, invoice, "uncollectible", "max_payment_attempts")
+        subscriptions.end(store, sub, "payment_failed")
+
+
+def fall_behind(store: Store, invoice: Obj) -> None:
+    """The customer owes what should have been paid by now."""
+    sub = subscription_of(store, invoice)
+    objects.update(store, store.get("customer", invoice["customer"]), delinquent=True)
+    if sub and sub["status"] == "active" and not (sub["pending_update"] and sub["latest_invoice"] == invoice["id"]):
+        subscriptions.save(store, sub, status="past_due")
+
+
+def _retry(store: Store, ref: str) -> None:
+    collect(store, store.get("invoice", ref))
+
+
+TASKS = {"invoice_retry": _retry}

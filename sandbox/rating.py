@@ -1,17 +1,19 @@
 """The sandbox's own price arithmetic (stripe.md section 6), kept apart from dbt's on purpose.
 
-Amounts are minor units; every line is rounded half up on its own, then lines are added.
+Amounts are minor units; every line is rounded on its own, then lines are added.
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-ZERO = Decimal(0)
-CENT = Decimal("0.01")  # one per cent
+from sandbox.options import AMOUNT_STEPS, FLAT_FEE_AT_ZERO_USAGE, ROUNDING
+
+ZERO, ONE = Decimal(0), Decimal(1)
+EXACT = Context(prec=80)  # a quantity of 21 digits times a price of 24 stays exact
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """What becomes one invoice line: `amount` is a whole number of minor units.
 
@@ -25,62 +27,56 @@ class Part:
     is_flat: bool = False
 
 
-def round_half_up(value: Decimal) -> int:
-    """To the nearest whole number, halves away from zero."""
-    return int(value.quantize(Decimal(1), ROUND_HALF_UP))
+def step_of(currency: str) -> int:
+    """What amounts of a currency are multiples of: 10 where it has three decimals, mostly 1 (stripe.md 6.2)."""
+    return AMOUNT_STEPS.get(currency, 1)
 
 
-def percent_of(amount: int, percent: Decimal) -> int:
-    """`percent` of a line's amount, rounded as a line is."""
-    return round_half_up(amount * percent * CENT)
+def round_amount(value: Decimal, step: int = 1) -> int:
+    """To the nearest multiple of `step`; the option ROUNDING says which way halves go (away from zero)."""
+    return int((value if step == 1 else EXACT.divide(value, Decimal(step))).quantize(ONE, ROUNDING, EXACT)) * step
+
+
+def part_of(amount: int, numerator: int, denominator: int, step: int = 1) -> int:
+    """`amount` x numerator / denominator, rounded as a line is."""
+    return round_amount(EXACT.divide(Decimal(amount * numerator), Decimal(denominator)), step)
+
+
+def percent_of(amount: int, percent: Decimal, step: int = 1) -> int:
+    """`percent` (0 to 100, any decimals) of a line's amount, rounded as a line is."""
+    return round_amount(EXACT.multiply(Decimal(amount), percent).scaleb(-2, EXACT), step)
 
 
 def rate(price: dict[str, Any], usage: Decimal) -> list[Part]:
-    """The parts that `usage` units cost on a Stripe price (with its tiers); at least one, in order.
+    """The parts that `usage` units cost on a Stripe price (with its tiers); at least one, in order of tiers.
 
-    A negative usage counts as zero, as Stripe bills it.
+    usage: units of a meter, or the quantity of a licensed item; a negative one counts as zero, as Stripe bills it.
+    price: a price object; its `unit_amount_decimal` has up to 12 decimals. ValueError if its last tier is bounded.
     """
-    usage = max(usage, ZERO)
+    usage, step = max(usage, ZERO), step_of(price.get("currency", "usd"))
     if price["billing_scheme"] == "per_unit":
-        quantity = _packages(usage, price.get("transform_quantity"))
-        unit = Decimal(price["unit_amount_decimal"])
-        return [Part(quantity, unit, round_half_up(quantity * unit))]
-    if price["tiers_mode"] == "volume":
-        return _volume(price["tiers"], usage)
-    return _graduated(price["tiers"], usage)
-
-
-def _packages(usage: Decimal, transform: dict[str, Any] | None) -> Decimal:
-    if not transform:
-        return usage
-    rounding = ROUND_CEILING if transform["round"] == "up" else ROUND_FLOOR
-    divisor: int = transform["divide_by"]
-    return (usage / divisor).to_integral_value(rounding)
-
-
-def _volume(tiers: list[dict[str, Any]], usage: Decimal) -> list[Part]:
-    for index, tier in enumerate(tiers):
-        if tier["up_to"] is None or usage <= tier["up_to"]:
-            return _tier_parts(tier, index, usage)
+        if transform := price.get("transform_quantity"):
+            rounding = ROUND_CEILING if transform["round"] == "up" else ROUND_FLOOR
+            usage = EXACT.divide(usage, Decimal(transform["divide_by"])).to_integral_value(rounding)
+        unit = _amount(price, "unit_amount")
+        return [Part(usage, unit, round_amount(EXACT.multiply(usage, unit), step))]
+    is_volume, parts, below = price["tiers_mode"] == "volume", list[Part](), ZERO
+    for index, tier in enumerate(price["tiers"]):
+        bound = usage if tier["up_to"] is None else min(usage, Decimal(tier["up_to"]))
+        if is_volume and bound < usage:
+            continue  # only the tier that holds the total counts
+        units = usage if is_volume else EXACT.subtract(bound, below)
+        unit, flat = _amount(tier, "unit_amount"), _amount(tier, "flat_amount")
+        parts.append(Part(units, unit, round_amount(EXACT.multiply(units, unit), step), index))
+        if flat and (usage or FLAT_FEE_AT_ZERO_USAGE):
+            parts.append(Part(ONE, flat, round_amount(flat, step), index, is_flat=True))
+        if bound == usage:
+            return parts
+        below = bound
     raise ValueError("the last tier of a price has no upper bound (up_to: null); this price's has one")
 
 
-def _graduated(tiers: list[dict[str, Any]], usage: Decimal) -> list[Part]:
-    parts: list[Part] = []
-    below = ZERO
-    for index, tier in enumerate(tiers):
-        if index and usage <= below:
-            break
-        bound = usage if tier["up_to"] is None else min(usage, Decimal(tier["up_to"]))
-        parts += _tier_parts(tier, index, bound - below)
-        below = bound if tier["up_to"] is None else Decimal(tier["up_to"])
-    return parts
-
-
-def _tier_parts(tier: dict[str, Any], index: int, quantity: Decimal) -> list[Part]:
-    unit = Decimal(tier["unit_amount_decimal"] or 0)
-    parts = [Part(quantity, unit, round_half_up(quantity * unit), index)]
-    if tier.get("flat_amount"):
-        flat = int(tier["flat_amount"])
-        parts.append(Part(Decimal(1), Decimal(flat), flat, index, is_flat=True))
-    return parts
+def _amount(holder: dict[str, Any], name: str) -> Decimal:
+    """The decimal twin says it exactly; where only the whole one is given, that; nothing given: 0."""
+    exact = holder.get(f"{name}_decimal")
+    return Decimal(exact if exact is not None else holder.get(name) or 0)

@@ -8,33 +8,24 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from sandbox.errors import CommandNotFound, SandboxError, StateLocked
 from sandbox.settings import REPOSITORY
 
-KEYS = {
-    "STRIPE_API_KEY": "rk_test_sandbox_load",
-    "STRIPE_SHADOW_KEY": "rk_test_sandbox_shadow",
-    "STRIPE_ACTIONS_KEY": "rk_test_sandbox_act",
-}
+KEYS = {"STRIPE_API_KEY": "load", "STRIPE_SHADOW_KEY": "shadow", "STRIPE_ACTIONS_KEY": "act"}
 PATIENCE = 15  # seconds that the server may take to stop
+PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
 
-def start_server(data: Path) -> tuple["subprocess.Popen[str]", str]:
-    """A server child and its URL. It stops when its stdin closes, so it cannot outlive us. Raises what it died of."""
-    command = [sys.executable, "-m", "sandbox", "serve", "--port", "0", "--until-stdin-closes"]
+def start_server(data: Path, *options: str) -> tuple["subprocess.Popen[str]", str]:
+    """A server child (`options` are those of `serve`) and its URL. Raises what it died of.
+
+    It stops when its stdin closes, so it cannot outlive us; a Ctrl-C at the terminal is for the command.
+    """
+    command = [sys.executable, "-m", "sandbox", "serve", "--port", "0", "--until-stdin-closes", *options]
     environment = os.environ | {"METERWISE_DATA": str(data), "PYTHONPATH": str(REPOSITORY)}
-    child = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a Ctrl-C at the terminal is for the command; we stop the server ourselves
-    )
+    child = subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, start_new_session=True, **PIPES)
     output, complaints = cast(IO[str], child.stdout), cast(IO[str], child.stderr)
     url = output.readline().strip()
     if not url:
@@ -48,8 +39,7 @@ def start_server(data: Path) -> tuple["subprocess.Popen[str]", str]:
 
 def stop_server(child: "subprocess.Popen[str]") -> None:
     """End the server that we started, and only that."""
-    if child.stdin:
-        child.stdin.close()
+    cast(IO[str], child.stdin).close()
     try:
         child.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -60,6 +50,7 @@ def stop_server(child: "subprocess.Popen[str]") -> None:
 def run(data: Path, command: list[str]) -> int:
     """Run a command against a server of its own; its exit code (128 + n after signal n)."""
     server, url = start_server(data)
+    environment = os.environ | {name: f"rk_test_sandbox_{key}" for name, key in KEYS.items()} | {"STRIPE_API_BASE": url}
     asked: list[int] = []
     children: list[subprocess.Popen[bytes]] = []
 
@@ -72,15 +63,13 @@ def run(data: Path, command: list[str]) -> int:
     try:
         if asked:
             return 128 + asked[0]
-        try:
-            child = subprocess.Popen(command, env=os.environ | KEYS | {"STRIPE_API_BASE": url})
-        except OSError as error:
-            raise CommandNotFound(f"cannot run {command[0]} ({error.strerror}): check the command after --") from error
-        children.append(child)
+        children.append(subprocess.Popen(command, env=environment))
         for number in asked:
-            child.send_signal(number)
-        code = child.wait()
+            children[0].send_signal(number)
+        code = children[0].wait()
         return code if code >= 0 else 128 - code
+    except OSError as error:
+        raise CommandNotFound(f"cannot run {command[0]} ({error.strerror}): check the command after --") from error
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,189 +1,220 @@
-"""The HTTP face: auth, idempotency keys, errors in Stripe's shape, routes. Requests are served one by one."""
+"""What happens to a request, from its key to its answer. Requests are carried out one by one, in one event loop."""
 
 import asyncio
-import hashlib
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qsl
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from sandbox import forms
-from sandbox.clock import DAY, http_date
+from sandbox import engine, forms, hidden
+from sandbox.call import Call, Page
+from sandbox.clock import http_date
 from sandbox.draw import identifier
-from sandbox.errors import ApiError
+from sandbox.errors import ApiError, refusal
 from sandbox.events import API_VERSION
-from sandbox.expand import expand
-from sandbox.faults import Faults, Rule, drop, rate_limited, server_error
-from sandbox.reads import Reader, readers
-from sandbox.state import open_engine
+from sandbox.expand import Expander
+from sandbox.faults import NO_RULE, Faults
+from sandbox.forms import Params
+from sandbox.idempotency import Keys
+from sandbox.keys import authenticate
+from sandbox.limits import Limits
+from sandbox.params import CATALOGUE, validate
+from sandbox.routes import Route, routes
 from sandbox.store import Store
-from sandbox.writes import WRITERS, Writer
+from sandbox.webhooks import Courier
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-KEY_LIFE = DAY  # Stripe may forget an idempotency key after 24 hours
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answered = tuple[int, bytes]  # status and JSON
+PAGE = b"<html><body><h1>Welcome to the guest network</h1></body></html>\n"  # what a proxy may say instead
+
+
+class Router:
+    """Finds the route of a method and path; routes without ids in their path come first."""
+
+    def __init__(self, table: Iterable[Route]) -> None:
+        self.routes: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
+        for route in table:
+            steps = route.path.split("/")
+            self.routes.setdefault((route.method, len(steps)), []).append((steps, route))
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route and the ids in its path by name; raises ApiError (404)."""
+        segments = path.split("/")
+        for steps, route in self.routes.get((method, len(segments)), []):
+            pairs = list(zip(steps, segments, strict=True))
+            if all(segment if step.startswith("{") else step == segment for step, segment in pairs):
+                return route, {step[1:-1]: segment for step, segment in pairs if step.startswith("{")}
+        raise refusal("unknown_url", method=method, path=path)
 
 
 class Server:
-    """Answers requests from one store. `boot` tells this process's request ids from those of earlier ones."""
+    """Answers requests from one store; the ASGI application. rate: requests a second before 429, None: no limit."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.faults = store, Faults()
+    def __init__(self, store: Store, faults: Faults, rate: float | None = None, *, anywhere: bool = False) -> None:
+        self.store, self.faults, self.limits, self.keys = store, faults, Limits(rate), Keys(store)
+        self.router, self.courier = Router(routes()), Courier(store, faults, anywhere=anywhere)
+        self.account = str(store.rows("account")[0]["id"])
         self.requests = 0
         with store.transaction():
-            self.boot = int(store.meta("boots") or 0) + 1
+            self.boot = int(store.meta("boots") or 0) + 1  # tells this process's request ids from those of earlier ones
             store.set_meta("boots", str(self.boot))
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
-        routes = [Route(path, self.reading(reader), methods=["GET"]) for path, reader in readers().items()]
-        routes += [Route(path, self.writing(writer), methods=["POST"]) for path, writer in WRITERS.items()]
-        routes += [
-            Route("/_sandbox/faults", self.set_faults, methods=["POST"]),
-            Route("/_sandbox/advance", self.advance, methods=["POST"]),
-            Route("/{path:path}", self.unknown, methods=["GET", "POST", "DELETE"]),
-        ]
-        return Starlette(routes=routes)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Webhooks are delivered for as long as the application lives."""
+        if scope["type"] == "http":
+            await Exchange(self, scope, receive).run(send)
+            self.courier.news.set()
+            return
+        courier = asyncio.create_task(self.courier.run())
+        for state in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{state}.complete"})
+        courier.cancel()
 
-    def answer(self, request_id: str, status: int, body: bytes, **headers: str) -> Response:
-        """A JSON response whose `Date` is the sandbox's clock."""
-        shown = {"Date": http_date(self.store.now), "Request-Id": request_id, "Stripe-Version": API_VERSION} | headers
-        return Response(body, status, shown, media_type="application/json")
 
-    def refusal(self, request_id: str, error: ApiError) -> Response:
-        return self.answer(request_id, error.status, msgspec.json.encode(error.body()))
+class Exchange:
+    """One request on its way through the server; `shown` are its answer's headers, `rule` is the fault it meets."""
 
-    def next_request(self) -> str:
-        self.requests += 1
-        return identifier("req_", 14, self.store.seed, self.boot, self.requests)
+    def __init__(self, server: Server, scope: Scope, receive: Receive) -> None:
+        self.server, self.store, self.scope, self.receive = server, server.store, scope, receive
+        self.method, self.path = scope["method"], scope["path"]
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        server.requests += 1
+        self.id = identifier("req_", 14, server.store.seed, server.boot, server.requests)
+        version = self.headers.get("stripe-version", API_VERSION)
+        self.shown = {"Content-Type": "application/json", "Request-Id": self.id, "Stripe-Version": version}
+        self.rule = NO_RULE
 
-    def guarded(self, handle: Callable[[Request, str, Rule | None], Awaitable[Response]]) -> Endpoint:
-        """Around every Stripe route: the key, faults that come before, errors in Stripe's shape, dropped answers."""
+    async def run(self, send: Send) -> None:
+        """Answer, or break off as the fault says."""
+        status, body = await self.answer()
+        # uvicorn's `receive` is a method of what holds the connection: the only way to cut it
+        connection = getattr(getattr(self.receive, "__self__", None), "transport", None)
+        if self.rule.kind.startswith("drop_") and connection:
+            connection.abort()
+            await asyncio.sleep(0)  # so that uvicorn learns of it before it looks for our answer
+            return
+        pairs = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in self.shown.items()]
+        pairs.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
+        is_cut = self.rule.kind == "truncated"
+        part = body[: len(body) // 2] if is_cut else body
+        await send({"type": "http.response.body", "body": part, "more_body": is_cut})
+        if is_cut and connection:
+            connection.close()
+            await asyncio.sleep(0)
 
-        async def endpoint(request: Request) -> Response:
-            request_id = self.next_request()
-            try:
-                check_key(request.headers.get("authorization", ""))
-                rule = self.faults.take(f"{request.method} {request.url.path}")
-                await meet(rule, request)
-                response = await handle(request, request_id, rule)
-            except ApiError as error:
-                response = self.refusal(request_id, error)
-            else:
-                if rule and rule.kind == "drop_after":
-                    await drop(request.scope)
-            return response
-
-        return endpoint
-
-    def reading(self, reader: Reader) -> Endpoint:
-        async def handle(request: Request, request_id: str, rule: Rule | None) -> Response:
-            body = reader(self.store, request.path_params, forms.parse(request.url.query))
-            if rule and rule.kind == "500_after":
-                raise server_error()
-            return self.answer(request_id, 200, body)
-
-        return self.guarded(handle)
-
-    def writing(self, writer: Writer) -> Endpoint:
-        async def handle(request: Request, request_id: str, rule: Rule | None) -> Response:
-            text = (await request.body()).decode(errors="replace")
-            key = request.headers.get("idempotency-key")
-            fingerprint = hashlib.sha256(repr((request.url.path, sorted(parse_qsl(text, True)))).encode()).hexdigest()
-            if key and (kept := self.replay(key, fingerprint)):
-                return self.answer(
-                    request_id, kept[0], kept[1], **{"Idempotent-Replayed": "true", "Idempotency-Key": key}
-                )
-            store = self.store
-            store.request = {"id": request_id, "idempotency_key": key}
-            try:
-                with store.transaction():
-                    params = forms.parse(text)
-                    obj = writer(store, request.path_params, params)
-                    body, status = msgspec.json.encode(expand(store, obj, forms.strings(params, "expand"))), 200
-                    if rule and rule.kind == "500_after":
-                        body, status = msgspec.json.encode(server_error().body()), 500
-                    if key:
-                        row = (key, fingerprint, status, body, store.now)
-                        store.db.execute("insert or replace into idempotency values (?, ?, ?, ?, ?)", row)
-            finally:
-                store.request = {"id": None, "idempotency_key": None}
-            return self.answer(request_id, status, body, **({"Idempotency-Key": key} if key else {}))
-
-        return self.guarded(handle)
-
-    def replay(self, key: str, fingerprint: str) -> tuple[int, bytes] | None:
-        """The stored answer of a key younger than a day; raises ApiError if it was used with other parameters."""
-        row = self.store.db.execute(
-            "select fingerprint, status, body from idempotency where key = ? and created > ?",
-            (key, self.store.now - KEY_LIFE),
-        ).fetchone()
-        if row is None:
-            return None
-        if row[0] != fingerprint:
-            raise ApiError(
-                400,
-                "Keys for idempotent requests can only be used with the same parameters they were first used with. "
-                f"Try using a key other than '{key}' if you meant to execute a different request.",
-                kind="idempotency_error",
-            )
-        return row[1], row[2]
-
-    async def set_faults(self, request: Request) -> Response:
-        """`{"match", "kind", "times", "seconds"}` adds a rule; `{"clear": true}` removes all."""
-        given = msgspec.json.decode(await request.body())
+    async def answer(self) -> Answered:
+        """Status and body of the answer, whatever happens."""
         try:
-            if given.get("clear"):
-                self.faults.rules.clear()
+            if self.path.startswith("/_sandbox/"):
+                route = f"{self.method} {self.path.removeprefix('/_sandbox/')}"
+                told = hidden.answer(self.store, self.server.faults, route, await self.body())
+                status, body = 200, msgspec.json.encode(told)
             else:
-                self.faults.add(given)
+                status, body = await self.served()
+        except Exception as error:
+            status, body = self.refused(error)
+        self.store.relax()
+        skew = int(self.rule.seconds) if self.rule.kind == "skewed_date" else 0
+        self.shown["Date"] = http_date(self.store.account_now + skew)
+        if self.rule.kind == "not_json":
+            self.shown["Content-Type"] = "text/html"
+            return 200, PAGE
+        return status, msgspec.json.format(body, indent=2) + b"\n"
+
+    def refused(self, error: Exception) -> Answered:
+        """An error as status and body; one that is a bug shows on stderr and as Stripe's 500."""
+        if not isinstance(error, ApiError):
+            traceback.print_exception(error, file=sys.stderr)
+            error = refusal("server_error")
+        self.shown |= error.headers
+        return error.status, msgspec.json.encode(error.body())
+
+    async def body(self) -> bytes:
+        """All of the request's body; raises ApiError (413) as soon as too much of it has come."""
+        body, more = b"", True
+        while more:
+            message = await self.receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > forms.MAX_BODY:
+                raise refusal("too_large", limit=forms.MAX_BODY)
+        return body
+
+    async def served(self) -> Answered:
+        """Status and body of a Stripe route: all that comes before its execution. Raises ApiError."""
+        server, account = self.server, self.server.account
+        key = authenticate(self.store, self.headers.get("authorization", ""))
+        if (asked := self.headers.get("stripe-account", account)) != account:
+            raise refusal("other_account", key=key.shown, account=asked)
+        route, path = server.router.find(self.method, self.path)
+        server.limits.take(f"{route.method} {route.path}")
+        self.rule = server.faults.take(f"{self.method} {self.path}")
+        if self.rule.kind == "429":
+            raise refusal("rate_limit", reason=self.rule.reason)
+        if self.rule.kind in ("500_before", "drop_before"):
+            raise refusal("server_error")
+        body = await self.body()
+        forms.check_content_type(self.headers.get("content-type", "") if body else "")
+        raw = forms.parse(self.scope["query_string"] + b"&" + body)
+        spec = CATALOGUE.get(route.key, {"expand": ["str"]})
+        # what the library of an older version sends by itself does not stop its reads
+        is_old = route.method == "GET" and self.shown["Stripe-Version"] != API_VERSION
+        params = validate(spec | ({"include": ["str"]} if is_old else {}), raw)
+        key.demand(route.permission, account)
+        shows = Expander(self.store, params.get("expand", []), key, account, lenient=is_old)
+        name = self.headers.get("idempotency-key") if self.method == "POST" else None
+        with server.keys.claim(name):
+            if name is not None:
+                self.shown |= {"Idempotency-Key": name, "Original-Request": self.id}
+                if kept := server.keys.find(name, self.path, raw):
+                    # told not to retry: it would be told the same again
+                    replayed = {"Idempotent-Replayed": "true", "Stripe-Should-Retry": "false"}
+                    self.shown |= replayed | {"Original-Request": kept[2]}
+                    return kept[0], kept[1]
+            if self.rule.kind == "stall":
+                await asyncio.sleep(self.rule.seconds)
+            answered = self.executed(Call(self.store, path, params), route, shows, name, raw)
+        if ignored := [*params.ignored(), *sorted(shows.ignored)]:
+            self.shown["Sandbox-Ignored-Parameters"] = ", ".join(ignored)
+        return answered
+
+    def executed(self, call: Call, route: Route, shows: Expander, name: str | None, raw: Params) -> Answered:
+        """The route's own work, and its result under the idempotency key: both in one transaction, or neither."""
+        store, keep, kind = self.store, self.server.keys.keep, self.rule.kind
+        if route.method == "GET":
+            if kind in ("500_replayed", "500_after"):
+                raise refusal("server_error")
+            return self.handled(call, route, shows)
+        store.request = {"id": self.id, "idempotency_key": name}
+        try:
+            with store.transaction():
+                answered = self.handled(call, route, shows)
+                if kind == "500_replayed":
+                    raise refusal("server_error")
+                if kind == "500_after":
+                    answered = self.refused(refusal("server_error"))
+                keep(name, self.path, raw, (*answered, self.id))
+        except Exception as error:
+            answered = self.refused(error)
+            with store.transaction():
+                keep(name, self.path, raw, (*answered, self.id))
+        finally:
+            store.request = {"id": None, "idempotency_key": None}
+        return answered
+
+    def handled(self, call: Call, route: Route, shows: Expander) -> Answered:
+        """What the handler gives back, expanded, or its refusal if that is to be kept; on the test clock concerned."""
+        try:
+            with engine.on_clock(self.store, engine.clock_of(self.store, call.path, call.params)):
+                found = route.handler(call)
+                return 200, shows.page(found) if isinstance(found, Page) else msgspec.json.encode(shows.obj(found))
         except ApiError as error:
-            return self.refusal("", error)
-        return self.answer("", 200, msgspec.json.encode(self.faults.rules))
-
-    async def advance(self, request: Request) -> Response:
-        """`{"days": n}` moves the clock of the running server."""
-        days = msgspec.json.decode(await request.body())["days"]
-        open_engine(self.store).advance(self.store.now + int(days * DAY))
-        return self.answer("", 200, msgspec.json.encode({"now": self.store.now}))
-
-    async def unknown(self, request: Request) -> Response:
-        error = ApiError(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
-        return self.refusal(self.next_request(), error)
-
-
-async def meet(rule: Rule | None, request: Request) -> None:
-    """The part of a fault that comes before the request is carried out."""
-    if rule is None:
-        return
-    if rule.kind == "429":
-        raise rate_limited()
-    if rule.kind == "500_before":
-        raise server_error()
-    if rule.kind == "drop_before":
-        await drop(request.scope)
-        raise server_error()
-    if rule.kind == "stall":
-        await asyncio.sleep(rule.seconds)
-
-
-def check_key(header: str) -> None:
-    """Accept any test key, by Bearer or Basic (key as user name); raise 401 for everything else."""
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            value = b64decode(value).decode().partition(":")[0]
-        except (Base64Error, UnicodeDecodeError):
-            value = ""
-    if value.startswith(("sk_test_", "rk_test_")):
-        return
-    if not value:
-        raise ApiError(401, "You did not provide an API key. Send `Authorization: Bearer rk_test_…`.")
-    if value.startswith(("sk_live_", "rk_live_")):
-        raise ApiError(401, "A live key was sent to the sandbox, which takes test keys only (sk_test_… or rk_test_…).")
-    raise ApiError(401, f"Invalid API Key provided: {value[:8]}***; the sandbox takes any sk_test_… or rk_test_… key.")
+            if not error.keeps:
+                raise
+            return self.refused(error)

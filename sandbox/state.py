@@ -1,68 +1,84 @@
-"""The state folder as a whole: made by `seed`, opened by everything else."""
+"""The state folder as a whole: made by `seed`, opened by everything else, and changed by one process at a time."""
 
-import json
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import plants, shapes
-from sandbox.billing import Engine
-from sandbox.catalog import write_catalog
-from sandbox.clock import WORLD_END
-from sandbox.errors import StateUnwritable
-from sandbox.population import Population, read_company
+from sandbox.clock import WORLD_END, history_start
+from sandbox.errors import StateLocked, StateUnwritable
 from sandbox.settings import COMPANY_FILE
 from sandbox.store import Store
 
 FILE = "sandbox.sqlite"
+ACCOUNT = "acct_1MeterwiseSandbox"
 
 
-def seed(state: Path, *, customers: int, months: int, seed: int, empty: bool = False) -> None:
-    """Write the state folder anew, under the caller's lock: whole or not at all (a new file is renamed into place)."""
-    population = Population(read_company(COMPANY_FILE), seed, customers, months)
-    arranged = {} if empty else plants.arrange(population)
-    meta = {
-        "seed": str(seed),
-        "customers": str(customers),
-        "months": str(months),
-        "company": json.dumps(population.company),
-        "plants": json.dumps(plants.to_plain(arranged)),
-    }
-    path = state / f"{FILE}.new"
-    try:
-        path.unlink(missing_ok=True)
-        path.touch()
-    except OSError as error:
-        raise StateUnwritable(
-            f"cannot write {path} ({error.strerror}): set METERWISE_DATA to a folder you can write"
-        ) from error
-    store = Store.create(path, meta)
-    with store.transaction():
-        store.now = population.start
-        store.put(shapes.account(store.now))
-        if not empty:
-            write_catalog(store, population.company, store.now)
-    engine = Engine(store, population, arranged)
+def seed(
+    state: Path, *, customers: int, months: int, seed: int, company: Path | None = None, empty: bool = False
+) -> None:
+    """Write the state folder anew, under the caller's lock: whole or not at all (a new file is renamed into place).
+
+    company: a file like company.toml, which is the default. Raises BadCompany.
+    """
+    from sandbox import engine, objects
+
+    people = None
     if not empty:
-        with store.transaction():
-            engine.schedule_signup(0)
-    engine.advance(WORLD_END)
+        from sandbox.world_company import new_company  # imported only where there is a company: numpy takes its time
+
+        people = new_company(company or COMPANY_FILE, seed=seed, customers=customers, months=months)
+    path = state / f"{FILE}.new"
+    path.unlink(missing_ok=True)
+    store = Store.create(path, {"seed": str(seed)})
+    with store.transaction():
+        engine.move(store, history_start(months))
+        objects.create(store, "account", emits=False, id=ACCOUNT)
+        if people is not None:
+            from sandbox.catalog import write_catalog
+            from sandbox.world_company import SeededCompany
+
+            SeededCompany.begin(store, people)
+            write_catalog(store, people.company)
+            store.schedule(people.joins_at(0), "person.join", "0")
+    engine.advance(store, WORLD_END)
     store.db.close()
     for suffix in ("-wal", "-shm"):
         (state / f"{FILE}{suffix}").unlink(missing_ok=True)
     os.replace(path, state / FILE)
 
 
-def exists(state: Path) -> bool:
-    return (state / FILE).exists()
-
-
 def open_store(state: Path, *, read_only: bool = False) -> Store:
-    """The store of a seeded folder; raises StateMissing."""
-    return Store.open(state / FILE, read_only=read_only)
+    """The store of a seeded folder, with its company if it has one; raises StateMissing, StateOutdated."""
+    store = Store.open(state / FILE, read_only=read_only)
+    if store.meta("company"):
+        from sandbox.world_company import SeededCompany
+
+        SeededCompany.open(store)
+    return store
 
 
-def open_engine(store: Store) -> Engine:
-    """The engine of a store, with the population it was seeded with."""
-    company = json.loads(store.meta("company") or "{}")
-    population = Population(company, store.seed, int(store.meta("customers") or 0), int(store.meta("months") or 1))
-    return Engine(store, population, plants.from_plain(json.loads(store.meta("plants") or "[]")))
+@contextmanager
+def hold(state: Path) -> Iterator[None]:
+    """Hold `state/lock` while the body runs; the folder is made if missing.
+
+    Raises StateLocked, naming the PID, when another process holds it, and StateUnwritable.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        hint = "set METERWISE_DATA to a folder you can write"
+        raise StateUnwritable(f"cannot write the sandbox's state {state} ({error.strerror}): {hint}") from error
+    with os.fdopen(handle, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = file.read().strip() or "unknown"
+            raise StateLocked(
+                f"the sandbox state {state} is in use by process {holder}: wait for it, stop it, or name its --url"
+            ) from error
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield

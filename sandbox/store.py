@@ -1,4 +1,4 @@
-"""The state folder: one SQLite file with Stripe objects as ready JSON text, meter usage and the clock."""
+"""The state folder: one SQLite file with Stripe objects as ready JSON text, meter usage, the agenda and the clock."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,41 +10,58 @@ from typing import Any
 
 import msgspec
 
+from sandbox import metering
 from sandbox.draw import identifier
 from sandbox.errors import StateMissing, StateOutdated
+from sandbox.options import INLINE_LINES as EMBEDDED
+from sandbox.world import Nobody, World
 
 Obj = dict[str, Any]
-FORMAT = "1"  # of the state file; raised when it changes so that older files cannot be read
-MICRO = 1_000_000  # usage is kept as whole millionths, so that sums are exact
-ASCENDING = {"line_item", "subscription_item", "credit_note_line_item"}  # Stripe lists children in order
+FORMAT = "2"  # of the state file; raised when it changes so that older files cannot be read
+MICRO = metering.MICRO  # usage is kept as whole millionths
+CACHED = 20_000  # live objects kept before they are written and forgotten
+COLUMNS = ("customer", "subscription", "invoice", "parent", "status")
 
 SCHEMA = """
 create table object (
     seq integer primary key autoincrement, id text not null unique, kind text not null, created integer not null,
-    status text, customer text, subscription text, invoice text, parent text, json text not null);
+    status text, customer text, subscription text, invoice text, parent text, clock text,
+    hidden integer not null, long integer not null, json text not null);
 create index object_newest on object (kind, created, seq);
-create index object_customer on object (kind, customer, created, seq) where customer is not null;
-create index object_subscription on object (kind, subscription, created, seq) where subscription is not null;
-create index object_invoice on object (kind, invoice, created, seq) where invoice is not null;
-create index object_parent on object (kind, parent, created, seq) where parent is not null;
+create index object_customer on object (customer, kind, created, seq) where customer is not null;
+create index object_subscription on object (subscription, kind, created, seq) where subscription is not null;
+create index object_invoice on object (invoice, kind, created, seq) where invoice is not null;
+create index object_parent on object (parent, kind, created, seq) where parent is not null;
+create table item (id text primary key, subscription text not null) without rowid;
 create table usage (
     meter text not null, customer text not null, at integer not null, identifier text not null, value integer not null,
-    primary key (meter, customer, at, identifier)) without rowid;
+    received integer not null, primary key (meter, customer, at, identifier)) without rowid;
 create unique index usage_identifier on usage (identifier) where identifier != '';
-create table task (seq integer primary key autoincrement, at integer not null, kind text not null, ref text not null);
-create index task_next on task (at, seq);
-create table member (
-    idx integer primary key, customer text unique, subscription text, filled_until integer, ends_at integer);
+create table task (
+    seq integer primary key autoincrement, clock text not null, at integer not null, kind text not null,
+    ref text not null);
+create index task_next on task (clock, at, seq);
+create index task_ref on task (ref);
+create table delivery (
+    seq integer primary key autoincrement, event text not null, endpoint text not null, at integer not null,
+    attempt integer not null);
 create table idempotency (
     key text primary key, fingerprint text not null, status integer not null, body blob not null,
-    created integer not null);
+    created integer not null, request text not null);
 create table meta (key text primary key, value text not null);
 """
+
+INSERT = (
+    "insert into object (id, kind, created, status, customer, subscription, invoice, parent, clock, hidden, long, json)"
+    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set status = excluded.status,"
+    " customer = excluded.customer, subscription = excluded.subscription, invoice = excluded.invoice,"
+    " hidden = excluded.hidden, long = excluded.long, json = excluded.json"
+)
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something time will do: `kind` names the handler in billing.py, `ref` its object."""
+    """Something time will do: `kind` names the handler (engine.py), `ref` its object."""
 
     at: int
     kind: str
@@ -52,15 +69,26 @@ class Task:
 
 
 class Store:
-    """Objects and events by id, over one SQLite connection. Changes belong inside `transaction()`."""
+    """Objects and events by id, over one SQLite connection. Changes belong inside `transaction()`.
+
+    `find` returns the live object: change it, then `put` it. Writes reach SQLite when something asks SQLite, and at
+    the latest with the transaction's end. `now` is the running clock: the account's, or that of test clock `clock`.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.seed = int(self.meta("seed") or 0)
-        self.now = int(self.meta("clock") or 0)
+        self.account_now = self.now = int(self.meta("clock") or 0)
+        self.clock: str | None = None
         self.issued = int(self.meta("issued") or 0)
         self.events_from = 0  # events older than this are not worth building: nobody could list them
         self.request: Obj = {"id": None, "idempotency_key": None}
+        self.world: World = Nobody()
+        self._endpoints: list[Obj] | None = None
+        self._live: dict[str, Obj] = {}
+        self._dirty: dict[str, tuple[Obj, str | None, int | None]] = {}
+        self._unwritten: set[str] = set()  # kinds of those
+        self._kinds: dict[str, bool] = {}  # whether there are any
 
     @staticmethod
     def create(path: Path, meta: dict[str, str]) -> "Store":
@@ -68,6 +96,7 @@ class Store:
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("pragma journal_mode = off")
         db.execute("pragma synchronous = off")
+        db.execute("pragma cache_size = -500000")  # kilobytes: ids are random, so inserts touch every page of their index
         db.executescript(SCHEMA)
         db.executemany("insert into meta values (?, ?)", {"format": FORMAT, **meta}.items())
         return Store(db)
@@ -82,28 +111,34 @@ class Store:
         if not read_only:
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = normal")
-        store = Store(db)
-        if store.meta("format") != FORMAT:
+        found = db.execute("select value from meta where key = 'format'").fetchone()
+        if found is None or found[0] != FORMAT:
             raise StateOutdated(
-                f"{path} has format {store.meta('format')}, this sandbox reads {FORMAT}: run `python -m sandbox seed`"
+                f"{path} has format {found and found[0]}, this sandbox reads {FORMAT}: run `python -m sandbox seed`"
             )
-        return store
+        return Store(db)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the body's changes, or none; the clock and the id counter are part of them."""
-        before = self.now, self.issued
+        before = self.now, self.account_now, self.clock, self.issued
         self.db.execute("begin immediate")
         try:
             yield
-            self.set_meta("clock", str(self.now))
+            self.flush()
+            self.set_meta("clock", str(self.account_now))
             self.set_meta("issued", str(self.issued))
         except BaseException:
-            self.now, self.issued = before
+            self.now, self.account_now, self.clock, self.issued = before
+            self._endpoints = None
+            self._live.clear()
+            self._dirty.clear()
+            self._unwritten.clear()
             if self.db.in_transaction:
                 self.db.execute("rollback")
             raise
         self.db.execute("commit")
+        self.relax()
 
     # --- meta and ids
 
@@ -122,30 +157,50 @@ class Store:
     # --- objects
 
     def put(self, obj: Obj, *, parent: str | None = None, created: int | None = None) -> Obj:
-        """Insert or replace an object by its id; its place in lists is kept. Returns it."""
-        status = obj["type"] if obj["object"] == "event" else obj.get("status")
-        self.db.execute(
-            "insert into object (id, kind, created, status, customer, subscription, invoice, parent, json)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " on conflict (id) do update set status = excluded.status, json = excluded.json",
-            (
-                obj["id"],
-                obj["object"],
-                obj.get("created", created),
-                status,
-                obj.get("customer"),
-                subscription_of(obj),
-                obj.get("invoice"),
-                parent,
-                msgspec.json.encode(obj).decode(),
-            ),
-        )
+        """Insert or replace an object by its id; its place in lists and its parent are kept. Returns it."""
+        identifier = obj["id"]
+        if obj["object"] == "webhook_endpoint":
+            self._endpoints = None
+        if obj["object"] != "event":  # an event is a snapshot, encoded already
+            self._live[identifier] = obj
+        if parent is None and created is None and identifier in self._dirty:
+            _, parent, created = self._dirty[identifier]
+        self._dirty[identifier] = (obj, parent, self.now if created is None else created)
+        self._unwritten.add(obj["object"])
         return obj
 
+    def relax(self) -> None:
+        """Between two pieces of work: keep memory flat. Objects found before are no longer live."""
+        if len(self._live) + len(self._dirty) > CACHED:
+            self.flush()
+            self._live.clear()
+
+    def flush(self) -> None:
+        """Write what changed to SQLite."""
+        if not self._dirty:
+            return
+        rows, items = [], []
+        for obj, parent, created in self._dirty.values():
+            kind = obj["object"]
+            nested = obj.get("items") if kind == "subscription" else obj.get("lines")
+            if kind == "subscription":
+                items += [(item["id"], obj["id"]) for item in obj["items"]["data"]]
+            is_long = isinstance(nested, dict) and len(nested["data"]) > EMBEDDED
+            status = obj["type"] if kind == "event" else obj.get("status")
+            owners = (obj.get("customer"), subscription_of(obj), obj.get("invoice"), parent, obj.get("test_clock"))
+            text = msgspec.json.encode(obj).decode()
+            flags = (1 if obj.get("deleted") else 0, 1 if is_long else 0)
+            rows.append((obj["id"], kind, obj.get("created", created), status, *owners, *flags, text))
+        self._dirty.clear()
+        self._kinds.update(dict.fromkeys(self._unwritten, True))
+        self._unwritten.clear()
+        self.db.executemany(INSERT, rows)
+        self.db.executemany("insert or ignore into item values (?, ?)", items)
+
     def find(self, kind: str, identifier: str) -> Obj | None:
-        """The object, or None."""
-        row = self.db.execute("select json from object where id = ? and kind = ?", (identifier, kind)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0])
+        """The object, live, or None."""
+        obj = self.any(identifier)
+        return obj if obj is not None and obj["object"] == kind else None
 
     def get(self, kind: str, identifier: str) -> Obj:
         """The object; KeyError if it is not there, which is a bug: routes use `find`."""
@@ -156,47 +211,76 @@ class Store:
 
     def any(self, identifier: str) -> Obj | None:
         """The object of whatever kind that has this id: ids are unique across kinds."""
-        row = self.db.execute("select json from object where id = ?", (identifier,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0])
+        obj = self._live.get(identifier)
+        if obj is None:
+            if identifier in self._dirty:
+                self.flush()
+            row = self.db.execute("select json from object where id = ?", (identifier,)).fetchone()
+            if row is None:
+                return None
+            obj = self._live[identifier] = msgspec.json.decode(row[0])
+        return obj
 
     def remove(self, identifier: str) -> None:
+        """Take an object out for good."""
+        self._endpoints = None
+        self._live.pop(identifier, None)
+        self._dirty.pop(identifier, None)
         self.db.execute("delete from object where id = ?", (identifier,))
 
-    def children(self, kind: str, parent: str) -> list[Obj]:
-        """All children of that kind, in the order they were made."""
-        query = "select json from object where kind = ? and parent = ? order by seq"
-        return [msgspec.json.decode(row[0]) for row in self.db.execute(query, (kind, parent))]
+    def rows(self, kind: str, **where: str) -> list[Obj]:
+        """Every object of a kind, live, in the order they were made; `where` names columns of COLUMNS and values."""
+        if unknown := set(where) - set(COLUMNS):
+            raise KeyError(f"no columns {unknown}: there are {COLUMNS}")
+        if kind in self._unwritten:
+            self.flush()
+        if kind not in self._kinds:
+            self._kinds[kind] = self.db.execute("select 1 from object where kind = ?", (kind,)).fetchone() is not None
+        if not self._kinds[kind]:  # most accounts have no invoice items and credits, and billing asks for them often
+            return []
+        tests = "".join(f" and {name} = ?" for name in where)
+        query = f"select id, json from object where kind = ?{tests} order by seq"  # noqa: S608 # names are checked above
+        live, decode = self._live, msgspec.json.decode
+        found = self.db.execute(query, (kind, *where.values()))
+        return [live.get(key) or live.setdefault(key, decode(text)) for key, text in found]
 
-    def of_invoice(self, kind: str, invoice: str) -> list[Obj]:
-        """Everything of a kind that names this invoice, in the order it was made."""
-        query = "select json from object where kind = ? and invoice = ? order by seq"
-        return [msgspec.json.decode(row[0]) for row in self.db.execute(query, (kind, invoice))]
+    def endpoints(self) -> list[Obj]:
+        """The webhook endpoints; remembered, because every event asks."""
+        if self._endpoints is None:
+            self._endpoints = self.rows("webhook_endpoint")
+        return self._endpoints
 
-    def all(self, kind: str) -> list[Obj]:
-        """Every object of a kind, in the order they were made."""
-        return [
-            msgspec.json.decode(r[0])
-            for r in self.db.execute("select json from object where kind = ? order by seq", (kind,))
-        ]
+    def owner(self, item: str) -> Obj | None:
+        """The subscription that holds (or held) a subscription item."""
+        if "subscription" in self._unwritten:
+            self.flush()
+        row = self.db.execute("select subscription from item where id = ?", (item,)).fetchone()
+        return None if row is None else self.any(row[0])
 
     # --- usage
 
-    def usage(self, meter: str, customer: str, start: int, end: int) -> Decimal:
-        """Units used in [start, end), exact."""
-        query = "select coalesce(sum(value), 0) from usage where meter = ? and customer = ? and at >= ? and at < ?"
-        total: int = self.db.execute(query, (meter, customer, start, end)).fetchone()[0]
-        return (Decimal(total) * Decimal("0.000001")).normalize()
+    def usage(self, meter: Obj, customer: str, start: int, end: int) -> Decimal:
+        """Units in [start, end) by the meter's formula (sum, count or last), exact; 0 without events."""
+        source, value = metering.aggregate(meter)
+        query = f"select {value} from {source}"  # noqa: S608 # ours
+        row = self.db.execute(query, (meter["id"], customer, start, end)).fetchone()
+        return (Decimal(row[0] or 0) * Decimal("0.000001")).normalize()
 
-    # --- tasks
+    # --- the agenda
 
     def schedule(self, at: int, kind: str, ref: str) -> None:
-        self.db.execute("insert into task (at, kind, ref) values (?, ?, ?)", (at, kind, ref))
+        """Put a task on the running clock's agenda."""
+        row = (self.clock or "", at, kind, ref)
+        self.db.execute("insert into task (clock, at, kind, ref) values (?, ?, ?, ?)", row)
+
+    def unschedule(self, kind: str, ref: str) -> None:
+        """Take an object's tasks of a kind off the agenda."""
+        self.db.execute("delete from task where ref = ? and kind = ?", (ref, kind))
 
     def next_task(self, until: int) -> Task | None:
-        """Take the earliest task due by `until` off the agenda."""
-        row = self.db.execute(
-            "select seq, at, kind, ref from task where at <= ? order by at, seq limit 1", (until,)
-        ).fetchone()
+        """Take the earliest task due by `until` off the running clock's agenda."""
+        query = "select seq, at, kind, ref from task where clock = ? and at <= ? order by at, seq limit 1"
+        row = self.db.execute(query, (self.clock or "", until)).fetchone()
         if row is None:
             return None
         self.db.execute("delete from task where seq = ?", (row[0],))
@@ -205,9 +289,7 @@ class Store:
 
 def subscription_of(obj: Obj) -> str | None:
     """The subscription an object belongs to, wherever its kind keeps it."""
-    if obj["object"] == "invoice":
-        details = (obj.get("parent") or {}).get("subscription_details") or {}
-        found = details.get("subscription")
-    else:
-        found = obj.get("subscription")
+    found = obj.get("subscription")
+    if found is None and obj["object"] in ("invoice", "invoiceitem"):
+        found = ((obj.get("parent") or {}).get("subscription_details") or {}).get("subscription")
     return found if isinstance(found, str) else None

@@ -1,146 +1,113 @@
-"""`POST /v1/subscriptions/{id}`: swap prices, add or remove items, set discounts, end with the period."""
+"""`POST /v1/subscriptions/{id}`: items, dates, trials, discounts, settings, collection, and when it ends."""
 
-from typing import Any
+from sandbox import changes, discounts, options, subscriptions
+from sandbox import subscription_create as params_of
+from sandbox import subscription_items as items_of
+from sandbox.call import Call, Handler
+from sandbox.params import Given
+from sandbox.refusals import refuse
+from sandbox.store import Obj
 
-from sandbox import forms, shapes, subscriptions
-from sandbox.errors import ApiError
-from sandbox.forms import Params
-from sandbox.store import Obj, Store
-
-KNOWN = {
-    "items",
-    "proration_behavior",
-    "discounts",
-    "metadata",
-    "cancel_at_period_end",
-    "cancellation_details",
-    "expand",
-}
-ITEM_FIELDS = {"id", "price", "quantity", "deleted"}
-PRORATIONS = {"none", "create_prorations", "always_invoice"}
+AFTER_THE_END = frozenset({"metadata", "cancellation_details", "expand"})
+MANAGED = ("items", "billing_cycle_anchor", "trial_end", "cancel_at", "cancel_at_period_end", "add_invoice_items")
+HOLDABLE = frozenset(  # what may come with payment_behavior=pending_if_incomplete
+    {"items", "proration_behavior", "proration_date", "payment_behavior", "billing_cycle_anchor", "trial_end",
+     "trial_from_plan", "discounts", "metadata", "add_invoice_items", "off_session", "expand"}
+)  # fmt: skip
 
 
-def update_subscription(store: Store, sub: Obj, params: Params) -> Obj:
-    """Apply the parameters and return the subscription. Raises ApiError, and the caller rolls everything back.
-
-    Prorations are not simulated: a change of licensed items needs `proration_behavior=none`.
-    """
-    forms.only(params, KNOWN)
-    if sub["status"] == "canceled" and set(params) - {"metadata", "expand", "cancellation_details"}:
-        raise ApiError(
-            400,
-            "A canceled subscription can only update its cancellation_details and metadata.",
-            code="invalid_canceled_subscription_fields",
-        )
-    behavior = forms.text(params.get("proration_behavior", "create_prorations"), "proration_behavior")
-    if behavior not in PRORATIONS:
-        raise ApiError(400, f"Invalid proration_behavior: {behavior}", param="proration_behavior")
-    if "items" in params:
-        for index, given in enumerate(forms.objects(params["items"], "items")):
-            _change_item(store, sub, given, f"items[{index}]", behavior)
-        if not store.children("subscription_item", sub["id"]):
-            raise ApiError(400, "A subscription must have at least one active plan.", param="items")
-    changes: dict[str, Any] = {}
-    if "metadata" in params:
-        changes["metadata"] = forms.merge_metadata(sub["metadata"], params["metadata"])
-    if "discounts" in params:
-        changes["discounts"] = _discounts(store, sub, params["discounts"])
-    sub = subscriptions.save(store, sub, **changes)
-    if "cancel_at_period_end" in params:
-        wanted = forms.boolean(params["cancel_at_period_end"], "cancel_at_period_end")
-        if wanted != sub["cancel_at_period_end"]:
-            sub = subscriptions.request_cancel(store, sub) if wanted else subscriptions.keep(store, sub)
+def update(call: Call) -> Obj:
+    """Change a subscription. Raises ApiError 400 or 402, and the caller rolls everything back."""
+    store, given, sub = call.store, call.params, call.target("subscription")
+    _check(given, sub)
+    fields = params_of.settings(call, store.get("customer", sub["customer"]), sub)
+    if "discounts" in given:
+        fields["discounts"] = items_of.replaced(call, sub, sub["discounts"], given)
+    if "pause_collection" in given:
+        fields["pause_collection"] = _pause(call, sub)
+    items = items_of.wanted(call, sub, given["items"]) if given.get("items") else list(sub["items"]["data"])
+    params_of.add_invoice_items(call, sub)
+    change = items_of.change_of(call, sub, items, fields)
+    _timing(call, sub, change)
+    if change.restart or change.items != sub["items"]["data"] or change.proration == "always_invoice":
+        changes.apply(store, sub, change)
+    else:
+        subscriptions.save(store, sub, **change.fields)
+    _cancellation(call, sub)
     return sub
 
 
-def _change_item(store: Store, sub: Obj, given: Params, name: str, behavior: str) -> None:
-    forms.only(given, ITEM_FIELDS, name)
-    item = _item(store, sub, given["id"], name) if "id" in given else None
-    price = _price(store, sub, given["price"], name) if "price" in given else None
-    if item is None and price is None:
-        raise ApiError(400, f"Missing required param: {name}[price].", param=f"{name}[price]", code="parameter_missing")
-    shown = price or (item or {})["price"]
-    is_licensed = shown["recurring"]["usage_type"] == "licensed"
-    was_licensed = item is not None and item["price"]["recurring"]["usage_type"] == "licensed"
-    if (is_licensed or was_licensed) and behavior != "none":
-        raise ApiError(
-            400,
-            f"The sandbox does not simulate prorations: send proration_behavior=none, not {behavior}.",
-            param="proration_behavior",
-        )
-    if item is not None and "deleted" in given and forms.boolean(given["deleted"], f"{name}[deleted]"):
-        store.remove(item["id"])
-        return
-    quantity = _quantity(given, name, is_licensed, None if item is None or price else item.get("quantity"))
-    if item is not None:
-        subscriptions.set_price(store, item, shown, quantity)
-        return
-    taken = {row["price"]["id"] for row in store.children("subscription_item", sub["id"])}
-    if shown["id"] in taken:
-        raise ApiError(
-            400, f"An existing Subscription Item is already using that Price: {shown['id']}", param=f"{name}[price]"
-        )
-    period = sub["items"]["data"][0]
-    bounds = period["current_period_start"], period["current_period_end"]
-    subscriptions.put_item(store, shapes.subscription_item(store, sub["id"], shown, quantity, *bounds))
+def _check(given: Given, sub: Obj) -> None:
+    """Refuse what the subscription's state does not allow."""
+    names = set(given)
+    if sub["status"] in subscriptions.ENDED and names - AFTER_THE_END:
+        raise refuse("ended")
+    for name in MANAGED:
+        if given.get(name) is not None:
+            items_of.check_open(sub, name)
+    unfit = sorted(names - HOLDABLE)
+    if unfit and given.get("payment_behavior") == "pending_if_incomplete":
+        raise refuse("not_holdable", unfit[0], names=", ".join(unfit))
+    if sub["pending_update"] and given.get("items"):
+        raise refuse("pending_update", "items")
 
 
-def _quantity(given: Params, name: str, is_licensed: bool, kept: int | None) -> int | None:
-    """None for metered items; for licensed ones what was sent, else what the item keeps, else 1 (Stripe's reset)."""
-    if not is_licensed:
-        if "quantity" in given:
-            raise ApiError(400, "You cannot set the quantity for metered plans.", param=f"{name}[quantity]")
+def _pause(call: Call, sub: Obj) -> Obj | None:
+    """`pause_collection`: what becomes of the invoices meanwhile, and for how long."""
+    pause, store = call.params["pause_collection"], call.store
+    store.unschedule("collection_resume", sub["id"])
+    if pause == "":
         return None
-    if "quantity" not in given:
-        return 1 if kept is None else kept
-    quantity = forms.integer(given["quantity"], f"{name}[quantity]")
-    if quantity < 0:
-        raise ApiError(400, "Invalid non-negative integer", param=f"{name}[quantity]")
-    return quantity
+    if (until := params_of.future(pause, "resumes_at", store.now)) is not None:
+        store.schedule(until, "collection_resume", sub["id"])
+    return {"behavior": pause["behavior"], "resumes_at": until}
 
 
-def _item(store: Store, sub: Obj, identifier: Any, name: str) -> Obj:
-    found = store.find("subscription_item", forms.text(identifier, f"{name}[id]"))
-    if found is None or found["subscription"] != sub["id"]:
-        raise ApiError(
-            400,
-            f"No such subscription_item on {sub['id']}: '{identifier}'",
-            param=f"{name}[id]",
-            code="resource_missing",
-        )
-    return found
+def _timing(call: Call, sub: Obj, change: changes.Change) -> None:
+    """What `billing_cycle_anchor` and `trial_end` ask for."""
+    store, given, now = call.store, call.params, call.store.now
+    is_trial = sub["status"] == "trialing"
+    change.restart = (given.get("billing_cycle_anchor") or {}).get("type") == "now"
+    if given.get("trial_end") == "now" and is_trial:
+        change.restart, change.proration, change.fields["trial_end"] = True, "none", now
+    elif (end := params_of.trial_end(call, [])) is not None:
+        store.unschedule("trial_will_end", sub["id"])
+        store.schedule(max(end - options.TRIAL_NOTICE_SECONDS, now), "trial_will_end", sub["id"])
+        change.fields |= {"trial_end": end, "status": "trialing", "billing_cycle_anchor": end}
+        if is_trial:  # a trial made longer or shorter: nothing to bill, its items' periods end with it
+            longer = sub | change.fields
+            bounds = [subscriptions.first_period(longer, item, item["current_period_start"]) for item in change.items]
+            change.items = [item | period for item, period in zip(change.items, bounds, strict=True)]
+        else:
+            change.fields["trial_start"], change.restart = now, True
 
 
-def _price(store: Store, sub: Obj, identifier: Any, name: str) -> Obj:
-    found = store.find("price", forms.text(identifier, f"{name}[price]"))
-    if found is None:
-        raise ApiError(400, f"No such price: '{identifier}'", param=f"{name}[price]", code="resource_missing")
-    if not found["active"]:
-        raise ApiError(400, f"The price specified is inactive: {identifier}.", param=f"{name}[price]")
-    if found["currency"] != sub["currency"]:
-        raise ApiError(
-            400,
-            f"The price specified supports currency {found['currency']}, the subscription's is {sub['currency']}.",
-            param=f"{name}[price]",
-        )
-    return found
+def _cancellation(call: Call, sub: Obj) -> None:
+    """`cancel_at_period_end` and `cancel_at`: ask for the end, or take it back."""
+    given, store = call.params, call.store
+    at_end, at = given.get("cancel_at_period_end"), params_of.cancel_at(given, store.now, sub["items"]["data"])
+    if at_end and at is not None:
+        raise refuse("one_of", "cancel_at", names="cancel_at, cancel_at_period_end")
+    if at is not None or (at_end and not sub["cancel_at_period_end"]):
+        subscriptions.request_cancel(store, sub, at)
+    elif sub["cancel_at"] is not None and (at_end is False or given.get("cancel_at") == ""):
+        subscriptions.keep(store, sub)
 
 
-def _discounts(store: Store, sub: Obj, given: Any) -> list[str]:
-    """The new list of discount ids: an array replaces, an empty string clears."""
-    if given == "":
-        return []
-    chosen = []
-    for index, row in enumerate(forms.objects(given, "discounts")):
-        name = f"discounts[{index}]"
-        forms.only(row, {"coupon", "discount"}, name)
-        if "discount" in row:
-            if row["discount"] not in sub["discounts"]:
-                raise ApiError(400, f"No such discount: '{row['discount']}'", param=f"{name}[discount]")
-            chosen.append(row["discount"])
-            continue
-        coupon = store.find("coupon", forms.text(forms.required(row, "coupon"), f"{name}[coupon]"))
-        if coupon is None:
-            raise ApiError(400, f"No such coupon: '{row['coupon']}'", param=f"{name}[coupon]", code="resource_missing")
-        chosen.append(subscriptions.add_discount(store, sub, coupon))
-    return chosen
+def remove_discount(call: Call) -> Obj:
+    """Take the subscription's discounts off; answers with the first of them."""
+    store, sub = call.store, call.target("subscription")
+    if not sub["discounts"]:
+        raise refuse("no_discount", "id", http=404, id=sub["id"])
+    gone = sub["discounts"]
+    for one in gone:
+        discounts.end(store, one)
+    subscriptions.save(store, sub, discounts=[])
+    shown = {name: value for name, value in store.get("discount", gone[0]).items() if name != "end"}
+    return shown | {"deleted": True}
+
+
+ROUTES: dict[str, Handler] = {
+    "POST /v1/subscriptions/{id}": update,
+    "DELETE /v1/subscriptions/{id}/discount": remove_discount,
+}

@@ -61,6 +61,11 @@ class RawWarehouse:
             "window_start timestamp, window_end timestamp, aggregated_value decimal(38,12), first_seen_at timestamp)"
         )
         self._con.execute(
+            "create table raw_stripe.meter_usage_period_revisions (account_id varchar, meter_id varchar, "
+            "customer_id varchar, window_start timestamp, window_end timestamp, grain varchar, "
+            "aggregated_value decimal(38,12), first_seen_at timestamp)"
+        )
+        self._con.execute(
             "create table raw_stripe.load_report (account_id varchar, run_id varchar, kind varchar, meter_id varchar, "
             "rows_read bigint, rows_appended bigint, requests bigint, covered_until timestamp, server_now timestamp, "
             "started_at timestamp, finished_at timestamp, livemode boolean)"
@@ -100,14 +105,36 @@ class RawWarehouse:
                 row.append(parent_id or payload.get("subscription") or payload.get("invoice"))
             self._con.execute(f"insert into raw_stripe.{kind} values ({', '.join('?' * len(row))})", row)
 
-    def add_usage(self, customer_id: str, quantities: Mapping[str, object], loaded_at: datetime = LOADED_AT) -> None:
-        """Append daily windows of METER: ISO date to quantity."""
+    def add_usage(
+        self,
+        customer_id: str,
+        quantities: Mapping[str, object],
+        loaded_at: datetime = LOADED_AT,
+        meter_id: str = METER,
+    ) -> None:
+        """Append daily windows of a meter: ISO date to quantity."""
         for day, quantity in quantities.items():
             self._con.execute(
                 "insert into raw_stripe.meter_usage_revisions values "
                 "(?, ?, ?, ?::timestamp, ?::timestamp + interval 1 day, ?, ?)",
-                [ACCOUNT, METER, customer_id, day, day, quantity, loaded_at],
+                [ACCOUNT, meter_id, customer_id, day, day, quantity, loaded_at],
             )
+
+    def add_period_usage(
+        self,
+        customer_id: str,
+        start: str,
+        end: str,
+        quantity: object,
+        grain: str = "period",
+        meter_id: str = METER,
+        loaded_at: datetime = LOADED_AT,
+    ) -> None:
+        """Append the summary of one window, ISO times in whole minutes; `grain` as the loader names it."""
+        self._con.execute(
+            "insert into raw_stripe.meter_usage_period_revisions values (?, ?, ?, ?::timestamp, ?::timestamp, ?, ?, ?)",
+            [ACCOUNT, meter_id, customer_id, start, end, grain, quantity, loaded_at],
+        )
 
     def report_load(self, covered_until: str | None) -> None:
         """Append the report of a run that covered METER up to an ISO date (exclusive), or no meter at all."""

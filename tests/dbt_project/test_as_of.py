@@ -39,6 +39,7 @@ def _cut(warehouse: Path, last_day: date) -> None:
             con.execute(f"delete from raw_stripe.{table} where created >= {seconds}")
         con.execute("delete from raw_stripe.invoice_lines where parent_id not in (select id from raw_stripe.invoices)")
         con.execute("delete from raw_stripe.meter_usage_revisions where window_start >= ?", [end])
+        con.execute("delete from raw_stripe.meter_usage_period_revisions where window_end > ?", [end])
         con.execute("update raw_stripe.load_report set covered_until = ? where covered_until is not null", [end])
         for kind, cancelled, forgotten in (
             ("subscriptions", "ended_at", {"ended_at": None, "canceled_at": None, "status": "active"}),

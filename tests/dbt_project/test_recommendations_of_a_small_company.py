@@ -126,7 +126,9 @@ def test_an_upgrade_that_saves_money_says_so_in_a_currency_without_decimals(buil
     assert upgrade["confidence"] == 1.0
 
 
-def test_a_customer_with_a_spike_gets_its_excess_back_when_the_period_is_over_and_no_upgrade_beside_it(builds: Builds) -> None:
+def test_a_customer_with_a_spike_gets_its_excess_back_when_the_period_is_over_and_no_upgrade_beside_it(
+    builds: Builds,
+) -> None:
     credit = of(builds.scored, "cus_spike")
     # 4,000 calls above the expected, at 10 minor units each
     assert (credit["kind"], credit["amount_minor"], credit["expected_value_minor"]) == (

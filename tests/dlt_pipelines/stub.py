@@ -16,6 +16,7 @@ DAY = 86_400
 class StubStripe:
     """lists: path → objects as exact bytes, newest first; usage: (meter, customer) → {day start: number as text}.
 
+    moments: (meter, customer) → {second: whole number}, what summaries of a range add up, in place of `usage`.
     answers: path → full (status, body) answers given instead, one per request, until they are used up.
     """
 
@@ -25,8 +26,10 @@ class StubStripe:
         self.now = NOW
         self.lists: dict[str, list[bytes]] = {}
         self.usage: dict[tuple[str, str], dict[int, str]] = {}
+        self.moments: dict[tuple[str, str], dict[int, int]] = {}
         self.answers: dict[str, list[tuple[int, bytes]]] = {}
         self.asked: list[str] = []
+        self.ranges: list[tuple[int, int]] = []  # of the summaries asked for without windows
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         """Status and body of one GET."""
@@ -49,6 +52,12 @@ class StubStripe:
 
     def _windows(self, meter: str, query: dict[str, str]) -> list[bytes]:
         start, end = int(query["start_time"]), int(query["end_time"])
+        if "value_grouping_window" not in query:
+            assert start % 60 == end % 60 == 0, "Stripe answers 400 to broken minutes"
+            self.ranges.append((start, end))
+            used = [each for at, each in self.moments.get((meter, query["customer"]), {}).items() if start <= at < end]
+            summary = f'"aggregated_value": {sum(used)}.0, "start_time": {start}, "end_time": {end}, "livemode": false'
+            return [f'{{"id": "mtrusg_{start}", {summary}}}'.encode()] if used else []
         days = self.usage.get((meter, query["customer"]), {})
         return [
             f'{{"id": "mtrusg_{day}", "aggregated_value": {days[day]}, "start_time": {day}, '

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import lock, runner
+from sandbox import state
 from sandbox.errors import StateLocked
+from sandbox.faults import KINDS
 from sandbox.settings import REPOSITORY
 
-from .conftest import Sandbox
+from .conftest import Sandbox, running
 
 SANDBOX = [sys.executable, "-m", "sandbox"]
 
@@ -24,9 +27,15 @@ def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedPr
 
 
 @pytest.fixture
-def at_copy(copy: Path, environment: dict[str, str]) -> dict[str, str]:
-    """An environment whose state is a copy of the seeded company."""
-    return environment | {"METERWISE_DATA": str(copy.parent)}
+def folder(empty: Path, tmp_path: Path) -> Path:
+    """A state folder of one's own, with an empty account."""
+    return Path(shutil.copytree(empty, tmp_path / "sandbox"))
+
+
+@pytest.fixture
+def at_copy(folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    """An environment whose state is that folder."""
+    return environment | {"METERWISE_DATA": str(folder.parent)}
 
 
 def test_exec_gives_the_command_its_keys_and_returns_its_code(at_copy: dict[str, str]) -> None:
@@ -74,22 +83,77 @@ def test_a_server_does_not_outlive_an_exec_that_is_killed(at_copy: dict[str, str
 
 
 def test_a_second_process_is_refused_and_told_who_holds_the_state(
-    sandbox: Sandbox, environment: dict[str, str]
+    account: Sandbox, environment: dict[str, str]
 ) -> None:
-    holder = (sandbox.data / "sandbox" / "lock").read_text().strip()
+    holder = (account.data / "sandbox" / "lock").read_text().strip()
     for arguments in (["seed"], ["advance", "--days", "1"], ["serve"], ["exec", "--", "true"]):
-        done = run(environment | {"METERWISE_DATA": str(sandbox.data)}, *arguments)
+        done = run(environment | {"METERWISE_DATA": str(account.data)}, *arguments)
         assert done.returncode == 4, arguments
         assert f"in use by process {holder}" in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stderr.count("\n") == 1
 
 
-def test_reports_work_while_a_server_runs(sandbox: Sandbox, environment: dict[str, str]) -> None:
-    at_server = environment | {"METERWISE_DATA": str(sandbox.data)}
-    status = json.loads(run(at_server, "status", "--json").stdout)
-    assert status["objects"]["customer"] == 40
-    assert len(json.loads(run(at_server, "truth", "--json").stdout)["customers"]) == 40
+def test_a_running_server_is_advanced_looked_at_and_made_to_fail(account: Sandbox, environment: dict[str, str]) -> None:
+    url = ("--url", account.url)
+    assert (
+        run(environment, "advance", "--hours", "5", *url).stdout == "the sandbox's clock is at 2026-11-01T11:00:00Z\n"
+    )
+    assert json.loads(run(environment, "status", "--json", *url).stdout)["objects"] == {"account": 1}
+    at_server = environment | {"METERWISE_DATA": str(account.data)}
+    assert "clock 2026-11-01T11:00:00Z" in run(at_server, "status").stdout
+    made = run(environment, "faults", *url, "--match", "GET /v1/events", "--kind", "429")
+    assert made.stdout.split() == ["429", "GET", "/v1/events", "1", "of", "1", "left"]
+    assert account.get("/v1/events").status_code == 429
+    assert run(environment, "faults", *url, "--clear").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["advance"], 2, "--days and --hours, or --to"),
+        (["advance", "--days", "1", "--to", "2026-12-01"], 2, "--days and --hours, or --to"),
+        (["advance", "--to", "yesterday"], 1, "ISO 8601"),
+        (["advance", "--to", "2026-10-01"], 1, "can move on"),
+        (["advance", "--days", "1", "--url", "http://127.0.0.1:9"], 1, "python -m sandbox serve"),
+        (["status", "--url", "https://api.stripe.com"], 1, "no sandbox on this machine"),
+        (["truth"], 1, "empty account"),
+        (["serve", "--faults", "missing.toml"], 1, "missing.toml"),
+        (["seed", "--company", "missing.toml"], 1, "missing.toml"),
+        (["seed", "--customers", "0"], 2, "--customers"),
+        (["exec", "--", "no-such-command"], 1, "cannot run no-such-command"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    at_copy: dict[str, str], arguments: list[str], code: int, said: str
+) -> None:
+    done = run(at_copy, *arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_are_armed_from_a_file_before_the_first_request(folder: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[fault]]\nmatch = "GET /v1/events"\nkind = "500_before"\n')
+    for account in running(folder.parent, "--faults", str(rules)):
+        assert [account.get("/v1/events").status_code for _ in range(2)] == [500, 200]
+
+
+@pytest.mark.parametrize("command", ["seed", "serve", "exec", "advance", "status", "faults", "truth"])
+def test_every_command_shows_an_example(environment: dict[str, str], command: str) -> None:
+    assert f"python -m sandbox {command}" in run(environment, command, "--help").stdout
+
+
+def test_help_names_every_fault(environment: dict[str, str]) -> None:
+    assert set(KINDS) <= set(re.findall(r"\w+", run(environment, "faults", "--help").stdout))
+
+
+def test_a_state_is_served_again_in_less_than_two_seconds(folder: Path) -> None:
+    began = time.monotonic()
+    for account in running(folder.parent):
+        assert account.get("/v1/customers").status_code == 200
+        assert time.monotonic() - began < 2
 
 
 def test_a_taken_port_is_named(at_copy: dict[str, str]) -> None:
@@ -115,37 +179,32 @@ def test_nothing_can_be_served_before_it_is_seeded(environment: dict[str, str]) 
     assert "python -m sandbox seed" in done.stderr
 
 
-def test_a_state_file_that_is_not_one_is_refused_in_a_sentence(at_copy: dict[str, str], copy: Path) -> None:
-    (copy / "sandbox.sqlite").write_bytes(b"not a database, but long enough to look like a file header" * 50)
+def test_a_state_file_that_is_not_one_is_refused_in_a_sentence(at_copy: dict[str, str], folder: Path) -> None:
+    (folder / "sandbox.sqlite").write_bytes(b"not a database, but long enough to look like a file header" * 50)
     done = run(at_copy, "status")
     assert done.returncode == 1
     assert "seed anew" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_command_is_named(at_copy: dict[str, str]) -> None:
-    done = run(at_copy, "exec", "--", "no-such-command")
-    assert done.returncode == 1
-    assert "cannot run no-such-command" in done.stderr
-
-
-def test_an_empty_account_answers_with_empty_lists(environment: dict[str, str]) -> None:
-    assert run(environment, "seed", "--empty").returncode == 0
-    data = Path(environment["METERWISE_DATA"])
-    server, url = runner.start_server(data)
-    try:
-        empty = Sandbox(url, data)
+def test_an_empty_account_is_seeded_in_one_command(environment: dict[str, str]) -> None:
+    assert run(environment, "seed", "--empty").stdout.startswith("seeded an empty account in ")
+    for account in running(Path(environment["METERWISE_DATA"])):
         for path in ("customers", "products", "prices", "subscriptions", "invoices", "events", "billing/meters"):
-            assert empty.get(f"/v1/{path}").json()["data"] == []
-        assert empty.get("/v1/account").json()["id"] == "acct_1MeterwiseSandbox"
-        empty.advance(3)
-        assert empty.get("/v1/account").headers["Date"] == "Wed, 04 Nov 2026 06:00:00 GMT"
-    finally:
-        runner.stop_server(server)
+            assert account.get(f"/v1/{path}").json()["data"] == []
+        assert account.get("/v1/account").json()["id"] == "acct_1MeterwiseSandbox"
+        account.advance(3)
+        assert account.get("/v1/account").headers["Date"] == "Wed, 04 Nov 2026 06:00:00 GMT"
+
+
+def test_a_company_is_seeded_reported_on_and_its_truth_told(environment: dict[str, str]) -> None:
+    assert run(environment, "seed", "--customers", "4", "--months", "3").returncode == 0
+    assert json.loads(run(environment, "status", "--json").stdout)["objects"]["customer"] == 4
+    assert len(json.loads(run(environment, "truth", "--json").stdout)["customers"]) == 4
 
 
 def test_the_lock_is_free_again_after_use(tmp_path: Path) -> None:
-    with lock.hold(tmp_path), pytest.raises(StateLocked), lock.hold(tmp_path):
+    with state.hold(tmp_path), pytest.raises(StateLocked), state.hold(tmp_path):
         pytest.fail("two holders")
-    with lock.hold(tmp_path):
+    with state.hold(tmp_path):
         assert (tmp_path / "lock").exists()

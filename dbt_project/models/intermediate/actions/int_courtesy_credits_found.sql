@@ -53,6 +53,8 @@ found as (
         anomalies.excess_amount_minor > 0
         -- what the spike cost is known when its period is over; the window runs from then
         and not periods.is_open
+        -- what Stripe did not bill is not given back
+        and not periods.is_trial
         and anomalies.ended_on <= current_days.as_of
         and periods.period_end > current_days.as_of - kinds.window_days
 

@@ -19,6 +19,8 @@ invoiced_plans as (
         and not is_proration
         and plan is not null
         and subscription_id is not null
+        -- an item added to an invoice by hand is no plan
+        and subscription_item_id is not null
     group by
         account_id,
         subscription_id,

@@ -29,6 +29,13 @@ rewound as (
             when ended_at is not null and known_ended_at is null then 'active'
             else status
         end as status,
+        case
+            when known_ended_at is not null then 'ended'
+            when status = 'trialing' then 'trialing'
+            -- nothing is billed to it, or nothing is collected any more
+            when status in ('paused', 'unpaid') then 'suspended'
+            else 'served'
+        end as standing,
         -- a first payment that never came: there was no subscription
         status not in ('incomplete', 'incomplete_expired') as has_lived,
         currency,

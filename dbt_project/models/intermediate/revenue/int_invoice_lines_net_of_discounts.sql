@@ -36,6 +36,7 @@ recurring as (
 select
     lines.account_id,
     lines.invoice_line_id,
+    lines.invoice_id,
     lines.subscription_item_id,
     lines.plan_rank,
     lines.quantity,

@@ -5,7 +5,7 @@ with
 valuation_days as (select * from {{ ref('int_valuation_days') }}),
 items as (select * from {{ ref('int_subscription_items') }}),
 subscriptions as (select * from {{ ref('int_subscriptions') }}),
-licensed_lines as (select * from {{ ref('int_invoice_lines_net_of_discounts') }}),
+licensed_periods as (select * from {{ ref('int_licensed_periods') }}),
 usage_periods as (select * from {{ ref('fct_usage_periods') }}),
 prices as (select * from {{ ref('dim_prices') }}),
 intervals as (select * from {{ ref('billing_intervals') }}),
@@ -50,17 +50,17 @@ committed as (
         living_items.currency,
         living_items.month_start,
         'committed' as component,
-        licensed_lines.amount_minor,
-        licensed_lines.billing_interval,
-        licensed_lines.interval_count
+        licensed_periods.amount_minor,
+        licensed_periods.billing_interval,
+        licensed_periods.interval_count
     from living_items
-    inner join licensed_lines
+    inner join licensed_periods
         on
-            living_items.account_id = licensed_lines.account_id
-            and living_items.subscription_item_id = licensed_lines.subscription_item_id
-            and licensed_lines.period_start < living_items.valued_until
-            and licensed_lines.period_end >= living_items.valued_until
-            and licensed_lines.invoiced_at < living_items.valued_until
+            living_items.account_id = licensed_periods.account_id
+            and living_items.subscription_item_id = licensed_periods.subscription_item_id
+            and licensed_periods.period_start < living_items.valued_until
+            and licensed_periods.period_end >= living_items.valued_until
+            and licensed_periods.invoiced_at < living_items.valued_until
 
 ),
 
@@ -82,6 +82,8 @@ metered as (
             living_items.account_id = usage_periods.account_id
             and living_items.subscription_item_id = usage_periods.subscription_item_id
             and living_items.valued_until >= usage_periods.period_end
+            -- usage in a trial is not billed
+            and not coalesce(usage_periods.is_trial, false)
     inner join prices
         on
             usage_periods.account_id = prices.account_id

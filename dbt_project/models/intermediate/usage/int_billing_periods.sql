@@ -78,7 +78,14 @@ placed as (
         items.currency,
         every_period.period_start,
         every_period.period_end,
+        -- the exclusive end of what counts to it by the end of as_of
+        least(
+            every_period.period_end,
+            case when every_period.is_known then every_period.period_end else items.ended_at end,
+            {{ end_of_day('items.as_of') }}
+        ) as used_until,
         items.as_of,
+        coalesce(every_period.period_start < items.trial_ends_at, false) as is_trial,
         not every_period.is_known
         and items.is_alive
         and every_period.period_end > {{ end_of_day('items.as_of') }} as is_open,

@@ -1,7 +1,11 @@
 {# Sums of day bands are the widest case: days that all end high, or all low, together. #}
 with
 
-open_periods as (select * from {{ ref('fct_usage_periods') }} where is_open),
+-- forecast days of a `last` meter do not add up to its period, so such items have no forecast of it
+open_periods as (
+    select * from {{ ref('fct_usage_periods') }}
+    where is_open and aggregation_formula is distinct from 'last'
+),
 current_days as (select * from {{ ref('int_as_of') }}),
 forecasts as (select * from {{ ref('usage_forecast') }} where is_current),
 
@@ -10,10 +14,11 @@ periods as (
     select
         open_periods.*,
         current_days.as_of,
-        -- the last day is the one that holds the last moment before period_end
-        greatest(
-            cast(open_periods.period_end - interval 1 microsecond as date) - current_days.as_of, 0
-        ) as days_remaining
+        open_periods.days_in_period - open_periods.days_elapsed as days_remaining,
+        -- the day after those holds the last moments of the period, and counts by its share before period_end
+        {{ share_of(
+            "epoch(open_periods.period_end - date_trunc('day', open_periods.period_end))", '86400'
+        ) }} as end_day_share
 
     from open_periods
     inner join current_days
@@ -21,26 +26,43 @@ periods as (
 
 ),
 
-forecast_sums as (
+forecast_days as (
 
     select
         periods.account_id,
         periods.subscription_item_id,
         periods.period_start,
-        count(*) as days_forecast,
-        -- decimals add up to the same sum in any order
-        cast(sum(cast(forecasts.yhat_mean as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity,
-        cast(sum(cast(forecasts.q10 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_low,
-        cast(sum(cast(forecasts.q90 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_high,
-        max(forecasts.model_version) as model_version
+        forecasts.horizon <= periods.days_remaining as is_whole,
+        case when forecasts.horizon <= periods.days_remaining then 1 else periods.end_day_share end as share,
+        forecasts.yhat_mean,
+        forecasts.q10,
+        forecasts.q90,
+        forecasts.model_version
 
     from periods
     inner join forecasts
         on
             periods.account_id = forecasts.account_id
             and periods.subscription_item_id = forecasts.subscription_item_id
-            and forecasts.horizon <= periods.days_remaining
-    group by periods.account_id, periods.subscription_item_id, periods.period_start
+            and forecasts.horizon <= periods.days_remaining + 1
+
+),
+
+forecast_sums as (
+
+    select
+        account_id,
+        subscription_item_id,
+        period_start,
+        count(*) filter (where is_whole) as days_forecast,
+        -- decimals add up to the same sum in any order
+        cast(sum(cast(share * yhat_mean as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity,
+        cast(sum(cast(share * q10 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_low,
+        cast(sum(cast(share * q90 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_high,
+        max(model_version) as model_version
+
+    from forecast_days
+    group by account_id, subscription_item_id, period_start
 
 ),
 

@@ -1,53 +1,82 @@
-{# What each period used, by its meter's own formula; nothing is priced here. #}
+{# What each period used, by its meter's own formula; nothing is priced here. One summary of the very period says it.
+   Where none has landed (a replay of an earlier day) days are added up, and the day that two periods share is split. #}
 with
 
 periods as (select * from {{ ref('int_billing_periods') }}),
+boundary_days as (select * from {{ ref('int_usage_boundary_days') }}),
 meter_usage as (select * from {{ ref('stg_stripe__meter_usage') }}),
 
--- Periods start at midnight UTC, so that daily windows add up to them exactly.
-windows as (
+measured as (
 
     select
-        periods.account_id,
-        periods.subscription_item_id,
-        periods.period_start,
-        sum(meter_usage.quantity) as total_quantity,
-        arg_max(meter_usage.quantity, meter_usage.window_start) as last_quantity
+        periods.*,
+        boundary_days.starts_on,
+        boundary_days.counts_from,
+        boundary_days.measured_quantity,
+        boundary_days.first_day_quantity,
+        boundary_days.is_revised
     from periods
+    inner join boundary_days
+        on
+            periods.account_id = boundary_days.account_id
+            and periods.subscription_item_id = boundary_days.subscription_item_id
+            and periods.period_start = boundary_days.period_start
+
+),
+
+later_days as (
+
+    select
+        measured.account_id,
+        measured.subscription_item_id,
+        measured.period_start,
+        sum(meter_usage.quantity) as total_quantity,
+        -- Stripe may show a day without events as zero, so that only another value is a last one
+        arg_max(meter_usage.quantity, meter_usage.window_start) filter (
+            where meter_usage.quantity != 0
+        ) as last_quantity
+    from measured
     inner join meter_usage
         on
-            periods.account_id = meter_usage.account_id
-            and periods.customer_id = meter_usage.customer_id
-            and periods.meter_id = meter_usage.meter_id
-            and periods.period_start <= meter_usage.window_start
-            and periods.period_end > meter_usage.window_start
-            and periods.as_of >= meter_usage.usage_date
+            measured.account_id = meter_usage.account_id
+            and measured.customer_id = meter_usage.customer_id
+            and measured.meter_id = meter_usage.meter_id
+            and measured.starts_on < meter_usage.usage_date
+            and measured.used_until > meter_usage.window_start
+    where measured.measured_quantity is null
     group by
-        periods.account_id,
-        periods.subscription_item_id,
-        periods.period_start
+        measured.account_id,
+        measured.subscription_item_id,
+        measured.period_start
 
 ),
 
 aggregated as (
 
     select
-        periods.*,
+        measured.*,
+        measured.measured_quantity is null
+        and (
+            measured.period_start != measured.starts_on
+            or measured.used_until != date_trunc('day', measured.used_until)
+        ) as is_estimated,
         cast(
             coalesce(
+                measured.measured_quantity,
                 case
-                    when periods.aggregation_formula = 'last' then windows.last_quantity
-                    else windows.total_quantity
+                    when measured.aggregation_formula = 'last'
+                        then coalesce(later_days.last_quantity, measured.first_day_quantity)
+                    else measured.first_day_quantity + coalesce(later_days.total_quantity, 0)
                 end,
                 0
             ) as decimal(18, 6)
         ) as quantity
-    from periods
-    left join windows
+    from measured
+    left join later_days
         on
-            periods.account_id = windows.account_id
-            and periods.subscription_item_id = windows.subscription_item_id
-            and periods.period_start = windows.period_start
+            measured.account_id = later_days.account_id
+            and measured.subscription_item_id = later_days.subscription_item_id
+            and measured.period_start = later_days.period_start
 
 )
 

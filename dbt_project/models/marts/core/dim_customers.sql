@@ -15,7 +15,8 @@ lives as (
         min(subscriptions.started_at) as first_subscribed_at,
         max(subscriptions.ended_at) as last_ended_at,
         bool_or(subscriptions.ended_at is null) as is_live,
-        bool_and(subscriptions.status = 'trialing' or subscriptions.ended_at is not null) as is_trialing,
+        bool_and(subscriptions.standing in ('suspended', 'ended')) as is_suspended,
+        bool_and(subscriptions.standing in ('trialing', 'suspended', 'ended')) as is_trialing,
         arg_max(subscriptions.currency, subscriptions.started_at) as currency,
         arg_max(
             dim_subscriptions.plan,
@@ -49,6 +50,7 @@ valued as (
         case
             when lives.customer_id is null then 'never_subscribed'
             when not lives.is_live then 'churned'
+            when lives.is_suspended then 'suspended'
             when lives.is_trialing then 'trialing'
             else 'active'
         end as status,

@@ -1,8 +1,24 @@
 with
 
 items as (select * from {{ ref('int_subscription_items') }}),
-periods as (select * from {{ ref('int_billing_periods') }}),
+periods as (select * from {{ ref('int_usage_periods') }}),
 meter_usage as (select * from {{ ref('stg_stripe__meter_usage') }}),
+
+periods_begun as (
+
+    select
+        account_id,
+        subscription_item_id,
+        counts_from,
+        -- of periods shorter than a day the last one
+        arg_max(price_id, period_start) as price_id
+    from periods
+    group by
+        account_id,
+        subscription_item_id,
+        counts_from
+
+),
 
 item_days as (
 
@@ -50,16 +66,16 @@ priced as (
         filled.meter_id,
         filled.meter_event_name,
         -- the price of the period that bills the day, which is the item's own only since its last change
-        coalesce(periods.price_id, filled.price_id) as price_id,
+        coalesce(periods_begun.price_id, filled.price_id) as price_id,
         filled.currency,
         filled.usage_date,
         cast(filled.quantity as decimal(18, 6)) as quantity
     from filled
-    asof left join periods
+    asof left join periods_begun
         on
-            filled.account_id = periods.account_id
-            and filled.subscription_item_id = periods.subscription_item_id
-            and filled.usage_date >= periods.period_start
+            filled.account_id = periods_begun.account_id
+            and filled.subscription_item_id = periods_begun.subscription_item_id
+            and filled.usage_date >= periods_begun.counts_from
 
 )
 

@@ -28,11 +28,13 @@ measured as (
         periods.customer_id,
         periods.meter_id,
         periods.meter_event_name,
+        periods.aggregation_formula,
         periods.price_id,
         periods.currency,
         periods.period_start,
         periods.period_end,
         periods.is_open,
+        periods.is_trial,
         cast(
             greatest(
                 least(
@@ -44,6 +46,7 @@ measured as (
         ) as days_elapsed,
         cast(cast(periods.period_end as date) - cast(periods.period_start as date) as integer) as days_in_period,
         periods.quantity,
+        periods.is_estimated,
         prices.included_units,
         {{ share_of('periods.quantity', 'prices.included_units') }} as quota_share,
         amounts.rated_amount_minor,

@@ -1,30 +1,51 @@
 with
 
 spikes as (select * from {{ ref('int_usage_spikes') }}),
+usage_periods as (select * from {{ ref('int_usage_periods') }}),
 periods as (select * from {{ ref('fct_usage_periods') }}),
+
+spikes_begun as (
+
+    select
+        spikes.*,
+        usage_periods.period_start
+    from spikes
+    inner join usage_periods
+        on
+            spikes.account_id = usage_periods.account_id
+            and spikes.subscription_item_id = usage_periods.subscription_item_id
+            and spikes.usage_date >= usage_periods.counts_from
+            and spikes.usage_date < usage_periods.period_end
+    -- what a last value was less without one day is not known: days of such a meter do not add up
+    where usage_periods.aggregation_formula is distinct from 'last'
+    qualify
+        row_number() over (
+            partition by spikes.account_id, spikes.subscription_item_id, spikes.usage_date
+            order by usage_periods.period_start desc
+        ) = 1
+
+),
 
 placed as (
 
     select
-        spikes.*,
-        periods.period_start,
+        spikes_begun.*,
         periods.price_id,
         periods.quantity as period_quantity,
         periods.rated_amount_minor,
         -- consecutive days share a start; a spike that crosses into the next period is another incident there
-        spikes.usage_date - cast(
+        spikes_begun.usage_date - cast(
             row_number() over (
-                partition by spikes.account_id, spikes.subscription_item_id, periods.period_start
-                order by spikes.usage_date
+                partition by spikes_begun.account_id, spikes_begun.subscription_item_id, spikes_begun.period_start
+                order by spikes_begun.usage_date
             ) as integer
         ) as run_marker
-    from spikes
+    from spikes_begun
     inner join periods
         on
-            spikes.account_id = periods.account_id
-            and spikes.subscription_item_id = periods.subscription_item_id
-            and spikes.usage_date >= periods.period_start
-            and spikes.usage_date < periods.period_end
+            spikes_begun.account_id = periods.account_id
+            and spikes_begun.subscription_item_id = periods.subscription_item_id
+            and spikes_begun.period_start = periods.period_start
 
 ),
 

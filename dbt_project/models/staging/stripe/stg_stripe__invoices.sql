@@ -17,6 +17,8 @@
     },
     'subtotal': 'BIGINT',
     'total_discount_amounts': [{'amount': 'BIGINT'}],
+    'total_pretax_credit_amounts': [{'amount': 'BIGINT', 'type': 'VARCHAR'}],
+    'total_taxes': [{'amount': 'BIGINT', 'tax_behavior': 'VARCHAR'}],
     'total': 'BIGINT',
     'starting_balance': 'BIGINT',
     'amount_due': 'BIGINT',
@@ -61,6 +63,12 @@ renamed as (
         -- numbers: minor units
         object.subtotal as subtotal_minor,
         {{ sum_of('object.total_discount_amounts') }} as discount_minor,
+        -- discounts are listed among the pretax credits once more
+        {{ sum_of("list_filter(object.total_pretax_credit_amounts, lambda entry: entry.type != 'discount')") }}
+            as pretax_credit_minor,
+        {{ sum_of('object.total_taxes') }} as tax_minor,
+        {{ sum_of("list_filter(object.total_taxes, lambda entry: entry.tax_behavior = 'inclusive')") }}
+            as inclusive_tax_minor,
         object.total as total_minor,
         coalesce(object.starting_balance, 0) as starting_balance_minor,
         object.amount_due as amount_due_minor,

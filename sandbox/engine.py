@@ -1,0 +1,87 @@
+"""What makes time pass: tasks on the agenda of the account's clock, or of a test clock, done in order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from sandbox.clock import EVENT_RETENTION
+from sandbox.store import Obj, Store
+
+CLOCK_OWNERS = ("customer", "subscription", "invoice", "test_clock", "from_subscription", "quote")
+
+
+@cache
+def handlers() -> dict[str, Callable[[Store, str], None]]:
+    """Task kind → what it does to the object it names."""
+    from sandbox.routes import modules
+
+    return {kind: task for module in modules() for kind, task in getattr(module, "TASKS", {}).items()}
+
+
+@cache
+def rests() -> tuple[Callable[[Store], None], ...]:
+    """What is looked at whenever the account's clock comes to rest."""
+    from sandbox.routes import modules
+
+    return tuple(rest for module in modules() for rest in getattr(module, "RESTS", ()))
+
+
+def advance(store: Store, until: int) -> None:
+    """Do everything due on the account's clock up to `until`, in order of time, then set it there; one transaction."""
+    with store.transaction():
+        store.events_from = until - EVENT_RETENTION
+        try:
+            run(store, until)
+            store.world.advanced(store)
+            for rest in rests():
+                rest(store)
+        finally:
+            store.events_from = 0
+        store.flush()
+        store.db.execute("delete from object where kind = 'event' and created < ?", (until - EVENT_RETENTION,))
+
+
+def run(store: Store, until: int) -> None:
+    """The running clock's tasks up to `until`, then its `now` is there. Inside a transaction."""
+    table = handlers()
+    while task := store.next_task(until):
+        move(store, task.at)
+        table[task.kind](store, task.ref)
+        store.relax()
+    move(store, until)
+
+
+def move(store: Store, at: int) -> None:
+    """Set the running clock."""
+    store.now = at
+    if store.clock is None:
+        store.account_now = at
+
+
+@contextmanager
+def on_clock(store: Store, clock: Obj | None) -> Iterator[None]:
+    """The body runs at a test clock's frozen time and with its agenda; with None at the account's."""
+    before = store.clock, store.now
+    store.clock = clock["id"] if clock else None
+    store.now = clock["frozen_time"] if clock else store.account_now
+    try:
+        yield
+    finally:
+        store.clock, store.now = before[0], before[1] if before[0] else store.account_now
+
+
+def clock_of(store: Store, path: dict[str, str], params: dict[str, Any]) -> Obj | None:
+    """The test clock that a request's object hangs on, by the URL's id or by a parameter that names its owner."""
+    named = [*path.values(), *(value for name in CLOCK_OWNERS if isinstance(value := dict.get(params, name), str))]
+    for identifier in named:
+        found = store.any(identifier) or store.owner(identifier)
+        seen = 0
+        while found is not None and seen < 3:
+            clock = found.get("test_clock")
+            if found["object"] == "test_helpers.test_clock":
+                return found
+            if clock:
+                return store.find("test_helpers.test_clock", clock)
+            found, seen = store.any(found.get("customer") or found.get("invoice") or ""), seen + 1
+    return None
