@@ -29,7 +29,7 @@ WITH_STRIPE := $(if $(STRIPE_API_KEY),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run load build train score recommend publish summary plan show approve decline apply log audit sandbox advance \
-  notebook ui docs bench-sandbox bench-run lint format types test clean
+  notebook ui docs bench-sandbox soak-sandbox bench-run lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -112,6 +112,9 @@ docs: setup ## dbt's documentation as one page: DATA/dbt/static_index.html
 
 bench-sandbox: setup ## time seeding, list pages and a restart of the sandbox
 	@$(PY) -m tests.benches.sandbox
+
+soak-sandbox: setup ## let Hypothesis try the sandbox's books for some minutes
+	@METERWISE_SOAK_EXAMPLES=150 $(PY) -m pytest tests/sandbox/test_invariants.py
 
 bench-run: setup ## time a first and a second run in an empty state folder
 	@$(PY) -m dlt_pipelines bench-run

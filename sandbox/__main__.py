@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from sandbox.clock import DAY, HOUR, iso
-from sandbox.errors import SandboxError, StateMissing
+from sandbox.errors import SandboxError
 from sandbox.hidden import ask
-from sandbox.settings import Settings
+from sandbox.state import data_folder
 
 # What a command needs is imported inside it, so that help and a restart are quick.
 DEFAULTS: dict[str, Any] = {"customers": 300, "months": 24, "seed": 7}
@@ -32,8 +32,7 @@ class Refusing(click.Group):
             click.echo(f"error: {error}", err=True)
             raise SystemExit(error.exit_code) from error
         except sqlite3.Error as error:
-            hint = "free disk space or seed anew"
-            click.echo(f"error: the state in {ctx.obj} cannot be used ({error}): {hint}", err=True)
+            click.echo(f"error: {ctx.obj} cannot be used ({error}): free disk space or seed anew", err=True)
             raise SystemExit(1) from error
 
 
@@ -44,7 +43,7 @@ def cli(ctx: click.Context) -> None:
 
     State is kept in $METERWISE_DATA/sandbox (default: data/sandbox). README says what is not simulated.
     """
-    ctx.obj = Settings.from_environment().state
+    ctx.obj = data_folder() / "sandbox"
 
 
 @cli.command(epilog="Example: python -m sandbox seed --customers 40 --months 8 --company mine.toml")
@@ -116,16 +115,12 @@ def advance(folder: Path, days: int, hours: int, to: str | None, url: str | None
 def status(folder: Path, as_json: bool, url: str | None) -> None:
     """The clock and what the account holds."""
     told = ask(url, folder, "GET status") | {"state": url or str(folder)}
-    click.echo(
-        json.dumps(told) if as_json else f"clock {iso(told['now'])}   seed {told['seed']}   state {told['state']}"
-    )
-    for kind, count in {} if as_json else told["objects"].items():
-        click.echo(f"{count:>8} {kind}")
+    counts = [f"{count:>8} {kind}" for kind, count in told["objects"].items()]
+    lines = [f"clock {iso(told['now'])}   seed {told['seed']}   state {told['state']}", *counts]
+    click.echo(json.dumps(told) if as_json else "\n".join(lines))
 
 
-@cli.command(
-    epilog='Example: python -m sandbox faults --url http://127.0.0.1:12111 --match "POST /v1/*" --kind 500_after'
-)
+@cli.command(epilog='Example: python -m sandbox faults --url URL --match "POST /v1/*" --kind 500_after')
 @click.option("--url", envvar="STRIPE_API_BASE", required=True, metavar="URL", help="Of a running server.")
 @click.option("--match", help='What it meets: "POST /v1/customers*", or an event type for webhooks.')
 @click.option("--kind", help="What happens; a wrong one is answered with the list.")
@@ -142,18 +137,21 @@ def faults(folder: Path, /, url: str, clear: bool, **rule: Any) -> None:
     webhook_duplicate, webhook_reorder. A file for `serve --faults` holds seed = 1, and a [[fault]] with these fields
     for each rule: match = "POST /v1/customers*", kind = "500_after", probability = 0.1, …
     """
-    for given in ({"clear": True} if clear else {}, {name: value for name, value in rule.items() if value is not None}):
-        if given:
-            ask(url, folder, "POST faults", given)
+    if clear:
+        ask(url, folder, "POST faults", {"clear": True})
+    if given := {name: value for name, value in rule.items() if value is not None}:
+        ask(url, folder, "POST faults", given)
     for one in ask(url, folder, "GET faults"):
         left = f"{one['times'] - one['fired']} of {one['times']} left" if one["times"] else "for ever"
         click.echo(f"{one['kind']:<18} {one['match']:<40} {left}")
 
 
-@cli.command(epilog="Example: python -m sandbox truth --json > truth.json")
+@cli.command(epilog="Example: python -m sandbox truth --json --table anomalies > anomalies.json")
 @JSON
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option("--horizon", default=35, show_default=True, type=click.IntRange(0, 3650), help="Days of expected usage.")
 @click.pass_obj
-def truth(folder: Path, as_json: bool) -> None:
+def truth(folder: Path, as_json: bool, tables: tuple[str, ...], horizon: int) -> None:
     """What really goes on: true hazards, planted anomalies, expected usage, and who leaves when and why."""
     from sandbox import state
     from sandbox.truth import truth as tell
@@ -161,8 +159,8 @@ def truth(folder: Path, as_json: bool) -> None:
 
     store = state.open_store(folder, read_only=True)
     if not isinstance(store.world, SeededCompany):
-        raise StateMissing(f"{folder} holds an empty account, of which there is no truth: seed one with customers")
-    told = tell(store, store.world)
+        raise SandboxError(f"{folder} holds an empty account, of which there is no truth: seed one with customers")
+    told = tell(store, store.world, horizon=horizon, tables=tables)
     counts = [f"{len(rows):>8} {name}" for name, rows in told.items() if isinstance(rows, list)]
     click.echo(json.dumps(told) if as_json else "\n".join(counts))
 

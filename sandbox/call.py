@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sandbox.errors import ApiError, missing
+from sandbox.errors import missing
 from sandbox.params import Given
+from sandbox.refusals import refuse
 from sandbox.store import Obj, Store
 
 NOUNS = {"billing.meter": "billing meter", "billing.credit_grant": "billing credit grant"}  # others: the kind, spaced
@@ -31,7 +32,7 @@ class Call:
         """The live object that a parameter names. Raises ApiError 400 with that param."""
         found = self.store.find(kind, identifier) if isinstance(identifier, str) else None
         if found is None or found.get("deleted"):
-            raise ApiError(400, f"No such {noun(kind)}: '{identifier}'", param=param, code="resource_missing")
+            raise missing(noun(kind), identifier, param, 400)
         return found
 
 
@@ -62,23 +63,14 @@ def merge_metadata(old: dict[str, str] | None, given: Any) -> dict[str, str]:
     for key in given:
         value = given[key]
         if len(key) > 40 or len(value) > 500:
-            raise ApiError(
-                400, "Metadata keys can be up to 40 characters long and values up to 500", param=f"metadata[{key}]"
-            )
+            raise refuse("metadata_long", f"metadata[{key}]")
         if value == "":
             merged.pop(key, None)
         else:
             merged[key] = value
     if len(merged) > 50:
-        raise ApiError(400, "Metadata can hold at most 50 keys", param="metadata")
+        raise refuse("metadata_many", "metadata")
     return merged
-
-
-def taken(params: Given, *names: str) -> Obj:
-    """Those of the named parameters that were sent, as they are stored under their own name: hashes and lists copied,
-    decimals as text, "" as null, metadata merged into nothing."""
-    return {name: merge_metadata({}, params[name]) if name == "metadata" else plain_value(params[name])
-            for name in names if name in params}  # fmt: skip
 
 
 def plain_value(value: Any) -> Any:

@@ -13,11 +13,6 @@ WORLD_END = int(datetime(2026, 11, 1, 6, tzinfo=UTC).timestamp())  # a fresh see
 EVENT_RETENTION = 30 * DAY  # Stripe lists events for 30 days
 
 
-def midnight(year: int, month: int, day: int) -> int:
-    """Unix seconds of 00:00 UTC on that date."""
-    return int(datetime(year, month, day, tzinfo=UTC).timestamp())
-
-
 @lru_cache(8192)  # billing asks for the same few bounds again and again
 def add_months(anchor: int, months: int) -> int:
     """The same day and time `months` later; a day the month lacks becomes its last, as Stripe's anchor does."""
@@ -31,11 +26,7 @@ def months_between(anchor: int, at: int) -> int:
     """How many whole monthly periods since `anchor` have begun by `at`."""
     first, second = datetime.fromtimestamp(anchor, UTC), datetime.fromtimestamp(at, UTC)
     count = (second.year - first.year) * 12 + second.month - first.month
-    while add_months(anchor, count) > at:
-        count -= 1
-    while add_months(anchor, count + 1) <= at:
-        count += 1
-    return count
+    return count - (add_months(anchor, count) > at)
 
 
 def add_intervals(anchor: int, interval: str, count: int) -> int:
@@ -46,6 +37,7 @@ def add_intervals(anchor: int, interval: str, count: int) -> int:
     return add_months(anchor, count * MONTHS[interval])
 
 
+@lru_cache(8192)  # the items of a subscription ask for the same period
 def period_at(anchor: int, interval: str, interval_count: int, at: int) -> tuple[int, int]:
     """The period [start, end) that holds `at`, of those that begin every `interval_count` intervals from `anchor`."""
     if interval in SECONDS:
@@ -59,8 +51,8 @@ def period_at(anchor: int, interval: str, interval_count: int, at: int) -> tuple
 
 def history_start(months: int) -> int:
     """00:00 UTC on the first of the month that lies `months` before the world's end."""
-    end = datetime.fromtimestamp(WORLD_END, UTC)
-    return add_months(midnight(end.year, end.month, 1), -months)
+    first = datetime.fromtimestamp(WORLD_END, UTC).replace(day=1, hour=0)
+    return add_months(int(first.timestamp()), -months)
 
 
 def iso(at: int) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from functools import cache
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sandbox.errors import BadCompany
-from sandbox.settings import REPOSITORY
+from sandbox.state import REPOSITORY
 
 Company = dict[str, Any]
 METERS = {"api_calls": "API calls", "compute_seconds": "Compute seconds", "storage_gb_days": "Storage GB-days"}
@@ -19,8 +20,12 @@ ANOMALIES = ("spike", "surge", "dip", "drop", "zero", "shift")  # a shift stays;
 DOCS = REPOSITORY / "docs" / "sandbox-company.md"
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 RANGE = re.compile(r" (\S+) to ([^\s,]+)")
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-NAMES = {"elasticity": tuple(METERS), "anomalies": ANOMALIES}  # tables whose names are not the file's own
+NAMES = {  # of the tables: a pattern, and what it means; any other takes small letters, digits and _
+    "currencies": ("[a-z]{3}", "three small letters"),
+    "coupons": (".+", "a name"),
+    "elasticity": ("|".join(METERS), f"one of {', '.join(METERS)}"),
+    "anomalies": ("|".join(ANOMALIES), f"one of {', '.join(ANOMALIES)}"),
+}
 MAY_BE_EMPTY = ("coupons", "anomalies", "elasticity")
 
 
@@ -36,21 +41,21 @@ class Key(NamedTuple):
 
     def takes(self, value: Any) -> bool:
         """Whether a value is what the schema expects."""
+        if self.expected.startswith("a text"):
+            return isinstance(value, str) and self.low <= len(value) <= self.high
+        if self.expected.startswith("an amount"):
+            return _is_amount(value)
+        if self.expected.startswith("a list"):
+            is_days = "days" in self.expected
+            rows_fit = isinstance(value, list) and all(map(_is_day if is_days else _is_tier, value))
+            return rows_fit and (is_days or bool(value))
         kinds = (int,) if "whole number" in self.expected else (int, float)
-        numbers = value if isinstance(value, list) else [value]
+        is_pair = isinstance(value, list) and len(value) == 2
+        if is_pair != self.expected.startswith("two"):
+            return False
+        numbers = value if is_pair else [value]
         fits = all(type(each) in kinds and self.low <= each <= self.high for each in numbers)
-        match self.expected.split()[:4]:
-            case ["two", *_]:
-                return isinstance(value, list) and len(value) == 2 and fits and value[0] <= value[1]
-            case ["a", "text", *_]:
-                return isinstance(value, str) and self.low <= len(value) <= self.high
-            case ["an", "amount", *_]:
-                return _is_amount(value)
-            case ["a", "list", "of", "days"]:
-                return isinstance(value, list) and all(map(_is_day, value))
-            case ["a", "list", *_]:
-                return isinstance(value, list) and bool(value) and all(map(_is_tier, value))
-        return not isinstance(value, list) and fits
+        return fits and numbers == sorted(numbers)
 
 
 @cache
@@ -58,8 +63,7 @@ def schema() -> tuple[Key, ...]:
     """The keys of a company file, in the documented order."""
     keys = []
     for path, expected, default, meaning in ROW.findall(DOCS.read_text()):
-        bounds = RANGE.search(expected)
-        low, high = (float(bounds[1]), float(bounds[2])) if bounds else (0.0, 0.0)
+        low, high = map(float, (RANGE.findall(expected) or [(0, 0)])[0])
         keys.append(Key(tuple(path.split(".")), expected, default.strip("`"), meaning, low, high))
     return tuple(keys)
 
@@ -76,52 +80,57 @@ def read_company(path: Path) -> Company:
 
 def check(found: Company) -> Company:
     """A company of plain tables, every key known and in range; raises BadCompany: key, what was found and expected."""
-    company: Company = {name: {} for name in MAY_BE_EMPTY}
-    for path, value in _leaves(found, ()):
-        if value == {} and path[-1] in MAY_BE_EMPTY:
-            continue
-        key, table = _key_of(path), company
-        if not key.takes(value):
-            raise BadCompany(f"{'.'.join(path)}: found {value!r}, expected {key.expected}")
-        for name in path[:-1]:
-            table = table.setdefault(name, {})
-        table[path[-1]] = value
-    for key in schema():
-        _complete(company, key)
+    company: Company = {name: {} for name in MAY_BE_EMPTY} | deepcopy(found)
+    places = [(key, path, table) for key in schema() for path, table in _places(company, key.path, ())]
+    if unknown := [path for path in _leaves(company, ()) if path not in {path for _, path, _ in places}]:
+        text = ".".join(unknown[0])
+        near = get_close_matches(text, [".".join(key.path) for key in schema()], 1, 0.5)
+        raise _bad(text, "a key that nobody reads", near[0] if near else "one of the schema")
+    for key, path, table in places:
+        if path[-1] in table and not key.takes(table[path[-1]]):
+            raise _bad(".".join(path), repr(table[path[-1]]), key.expected)
+        if path[-1] not in table and key.default == "required":
+            raise _bad(".".join(path), "nothing", f"{key.expected} ({key.meaning})")
+        if path[-1] not in table and key.default != "none":
+            table[path[-1]] = json.loads(key.default)
+    for name in ("currencies", "plans", "segments"):
+        if not company[name]:
+            raise _bad(name, "nothing", "a table with at least one name")
     for segment in company["segments"].values():
-        segment.setdefault("tiers", {"standard": 1})
-        segment.setdefault("elasticity", {})
+        segment["tiers"] = segment["tiers"] or {"standard": 1}
     _check_prices(company)
     _check_weights(company)
     return company
 
 
-def _leaves(table: Company, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _bad(where: str, found: object, expected: str) -> BadCompany:
+    return BadCompany(f"{where}: found {found}, expected {expected}")
+
+
+def _places(table: Company, path: tuple[str, ...], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Company]]:
+    """Where the file has or lacks a key of the schema: its path with the file's own names, and the table of it."""
+    for name in list(table) if path[0] == "*" else path[:1]:
+        if path[0] == "*":
+            pattern, meaning = NAMES.get(above[-1], ("[a-z][a-z0-9_]{0,39}", "small letters, digits and _"))
+            if not re.fullmatch(pattern, name):
+                raise _bad(".".join((*above, name)), repr(name), meaning)
+        if not path[1:]:
+            yield (*above, name), table
+        elif isinstance(inner := table.setdefault(name, {}), dict):
+            yield from _places(inner, path[1:], (*above, name))
+
+
+def _leaves(table: Company, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The paths of all values; an empty table has none."""
     for name, value in table.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, (*path, name))
+        if isinstance(value, dict):
+            yield from _leaves(value, (*above, name))
         else:
-            yield (*path, name), value
-
-
-def _key_of(path: tuple[str, ...]) -> Key:
-    text = ".".join(path)
-    for key in schema():
-        if len(key.path) == len(path) and all(part in ("*", name) for part, name in zip(key.path, path, strict=True)):
-            for depth in [depth for depth, part in enumerate(key.path) if part == "*"]:
-                name, allowed = path[depth], NAMES.get(path[depth - 1])
-                if allowed and name not in allowed:
-                    raise BadCompany(f"{text}: found {name!r}, expected one of {', '.join(allowed)}")
-                if path[0] != "coupons" and not NAME.fullmatch(name):
-                    raise BadCompany(f"{text}: found {name!r}, expected small letters, digits and _")
-            return key
-    near = get_close_matches(text, [".".join(key.path) for key in schema()], 1, 0.5)
-    raise BadCompany(f"{text}: found a key that nobody reads, expected {near[0] if near else 'one of the schema'}")
+            yield (*above, name)
 
 
 def _is_day(text: Any) -> bool:
-    found = re.fullmatch(r"(\d\d)-(\d\d)", text) if isinstance(text, str) else None
-    return bool(found and 1 <= int(found[1]) <= 12 and 1 <= int(found[2]) <= 31)
+    return isinstance(text, str) and bool(re.fullmatch(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text))
 
 
 def _is_tier(tier: Any) -> bool:
@@ -138,24 +147,6 @@ def _is_amount(value: Any) -> bool:
     return bool(amount.is_finite() and amount >= 0 and amount == round(amount, 12))
 
 
-def _complete(company: Company, key: Key) -> None:
-    """Put the default where the key is absent; refuse where there is none."""
-    if key.default == "none":
-        return
-    *above, last = key.path
-    tables = [("", company)]
-    for part in above:
-        names = [(at, table, name) for at, table in tables for name in (list(table) if part == "*" else [part])]
-        tables = [(f"{at}{name}.", table.setdefault(name, {})) for at, table, name in names]
-        if not tables and above[0] not in MAY_BE_EMPTY:
-            raise BadCompany(f"{above[0]}: found nothing, expected a table for each of them")
-    for at, table in tables:
-        if not (table if last == "*" else last in table):
-            if key.default == "required":
-                raise BadCompany(f"{at}{last}: found nothing, expected {key.expected} ({key.meaning})")
-            table[last] = json.loads(key.default)
-
-
 def _check_prices(company: Company) -> None:
     """Every price has an amount in every currency; tiers rise and the last is open; ranks differ."""
     plans, addons, currencies = company["plans"], company["addons"], set(company["currencies"])
@@ -163,18 +154,16 @@ def _check_prices(company: Company) -> None:
     priced |= {f"addons.{name}": addons[name] for name in ("seat", "compute_second")}
     lists = {f"plans.{name}.overage": (plan["overage"], plan["included"]) for name, plan in plans.items()}
     for where, (tiers, above) in (lists | {"addons.storage": (addons["storage"], 0)}).items():
-        bounds = [above, *(tier.get("up_to") for tier in tiers[:-1])]
-        if None in bounds or bounds != sorted(set(bounds)) or "up_to" in tiers[-1]:
-            found = [tier.get("up_to") for tier in tiers]
-            raise BadCompany(f"{where}: found up_to {found}, expected to rise from over {above} and none in the last")
+        found = [tier.get("up_to") for tier in tiers]
+        bounds = [above, *found[:-1]]
+        if None in bounds or bounds != sorted(set(bounds)) or found[-1] is not None:
+            raise _bad(where, f"up_to {found}", f"to rise from over {above} and none in the last")
         priced |= {f"{where}[{place}]": tier.keys() - {"up_to"} for place, tier in enumerate(tiers)}
     for where, names in priced.items():
         if set(names) != currencies:
-            raise BadCompany(f"{where}: found {_words(names)}, expected an amount for each of {_words(currencies)}")
+            raise _bad(where, _words(names), f"an amount for each of {_words(currencies)}")
     if len({plan["rank"] for plan in plans.values()}) < len(plans):
-        raise BadCompany("plans.*.rank: found the same rank twice, expected a rank of its own for each plan")
-    if wrong := [name for name in currencies if not re.fullmatch("[a-z]{3}", name)]:
-        raise BadCompany(f"currencies: found {_words(wrong)}, expected three small letters")
+        raise _bad("plans.*.rank", "the same rank twice", "a rank of its own for each plan")
 
 
 def _check_weights(company: Company) -> None:
@@ -183,15 +172,15 @@ def _check_weights(company: Company) -> None:
     weights = {"currencies": company["currencies"], "segments.*.share": {n: s["share"] for n, s in segments.items()}}
     for name, segment in segments.items():
         if unknown := set(segment["plans"]) - set(plans):
-            raise BadCompany(f"segments.{name}.plans: found {_words(unknown)}, expected names of {_words(plans)}")
+            raise _bad(f"segments.{name}.plans", _words(unknown), f"names of {_words(plans)}")
         weights |= {f"segments.{name}.{what}": segment[what] for what in ("plans", "tiers")}
     for where, weight in weights.items():
         if not sum(weight.values()) > 0:
-            raise BadCompany(f"{where}: found weights {weight}, expected a sum above 0")
+            raise _bad(where, f"weights {weight}", "a sum above 0")
     if company["behaviour"]["welcome"] and coupon not in company["coupons"]:
-        raise BadCompany(f"behaviour.coupon: found {coupon!r}, expected a name of coupons, or behaviour.welcome = 0")
+        raise _bad("behaviour.coupon", repr(coupon), "a name of coupons, or behaviour.welcome = 0")
     if sum(kind["per_item_month"] for kind in company["anomalies"].values()) > 1:
-        raise BadCompany("anomalies.*.per_item_month: found a sum above 1, expected at most 1")
+        raise _bad("anomalies.*.per_item_month", "a sum above 1", "at most 1")
 
 
 def _words(names: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Billing credits (stripe.md 4.6): grants, the ledger of what became of them, and what is left."""
 
+from collections import Counter
 from typing import Any
 
 from sandbox import objects, waterfall
@@ -11,12 +12,14 @@ from sandbox.simple import changes, taken
 from sandbox.store import Obj, Store
 
 GRANT, ROW = "billing.credit_grant", "billing.credit_balance_transaction"
+LINE = {"debit": "credits_applied", "credit": "credits_application_invoice_voided"}  # where a row names its line
 
 
 def create(call: Call) -> Obj:
     """A grant of money for usage of metered prices, from `effective_at` (now) until `expires_at` (never)."""
     store, fields = call.store, taken(GRANT, call.params)
-    fields["amount"]["monetary"]["currency"] = fields["amount"]["monetary"]["currency"].lower()
+    money = fields["amount"]["monetary"]
+    money["currency"] = money["currency"].lower()
     fields.setdefault("effective_at", store.now)
     for index, row in enumerate(fields["applicability_config"]["scope"].get("prices") or []):
         if not (store.get("price", row["id"])["recurring"] or {}).get("meter"):
@@ -25,7 +28,7 @@ def create(call: Call) -> Obj:
         raise refuse("not_future", "expires_at")
     if sum(left > 0 for left in _left(store, fields["customer"]).values()) >= UNUSED_GRANTS_PER_CUSTOMER:
         raise refuse("many_grants", most=UNUSED_GRANTS_PER_CUSTOMER)
-    store.world.treated(store, fields["customer"], "credit", fields["amount"]["monetary"]["value"])
+    store.world.treated(store, fields["customer"], "credit", money["value"])
     return granted(store, fields.pop("customer"), **fields)
 
 
@@ -59,15 +62,15 @@ def _is_over(store: Store, grant: Obj) -> bool:
     return grant["expires_at"] is not None and grant["expires_at"] <= store.now
 
 
-def close(call: Call, why: str) -> Obj:
+def close(call: Call, field: str, why: str) -> Obj:
     """Void a grant of which nothing was used, or expire it: what was used of it then stays used."""
-    store, grant, is_void = call.store, call.target(GRANT), why == "credits_voided"
+    store, grant = call.store, call.target(GRANT)
     _check_running(store, grant)
-    if is_void and _left(store, grant["customer"])[grant["id"]] < grant["amount"]["monetary"]["value"]:
+    if field == "voided_at" and _left(store, grant["customer"])[grant["id"]] < grant["amount"]["monetary"]["value"]:
         raise refuse("grant_used", id=grant["id"])
     end(store, grant["id"], why)
-    changed: Obj = {"voided_at" if is_void else "expires_at": store.now}
-    return objects.update(store, grant, **changed)
+    now: Obj = {field: store.now}
+    return objects.update(store, grant, **now)
 
 
 def end(store: Store, identifier: str, why: str = "credits_expired") -> None:
@@ -84,18 +87,21 @@ def end(store: Store, identifier: str, why: str = "credits_expired") -> None:
 def _record(store: Store, grant: Obj, kind: str, amount: int, why: str, line: Obj | None = None) -> Obj:
     """A row of the ledger: `kind` credit or debit, amount in minor units, `line` the invoice line it is about."""
     money = {"monetary": grant["amount"]["monetary"] | {"value": amount}, "type": "monetary"}
-    about = "credits_applied" if kind == "debit" else "credits_application_invoice_voided"
-    fields: Obj = {kind: {"amount": money, "type": why, about: line}, "type": kind, "credit_grant": grant["id"]}
+    fields: Obj = {kind: {"amount": money, "type": why, LINE[kind]: line}, "type": kind, "credit_grant": grant["id"]}
     fields |= {"effective_at": max(store.now, grant["effective_at"]), "test_clock": grant["test_clock"]}
     return objects.create(store, ROW, parent=grant["customer"], **fields)
 
 
-def _left(store: Store, customer: str) -> dict[str, int]:
+def _signed(row: Obj) -> int:
+    amount: int = row[row["type"]]["amount"]["monetary"]["value"]
+    return amount if row["credit"] else -amount
+
+
+def _left(store: Store, customer: str) -> Counter[str]:
     """Grant → credits less debits, for all grants of a customer."""
-    left: dict[str, int] = {}
+    left: Counter[str] = Counter()
     for row in store.rows(ROW, parent=customer):
-        amount = row[row["type"]]["amount"]["monetary"]["value"]
-        left[row["credit_grant"]] = left.get(row["credit_grant"], 0) + (amount if row["credit"] else -amount)
+        left[row["credit_grant"]] += _signed(row)
     return left
 
 
@@ -103,10 +109,10 @@ def usable(store: Store, customer: str, currency: str, at: int) -> list[waterfal
     """The customer's grants in that currency with something left and effective at `at`, in the order of spending."""
     left, found = _left(store, customer), []
     for grant in store.rows(GRANT, customer=customer):
-        starts, ends, prices = grant["effective_at"], grant["expires_at"], _prices(grant)
+        starts, ends = grant["effective_at"], grant["expires_at"]
         is_due = starts <= at and (ends is None or at < ends)
         if is_due and left[grant["id"]] > 0 and grant["amount"]["monetary"]["currency"] == currency:
-            terms = (grant["priority"], ends, grant["category"], starts, grant["created"], prices)
+            terms = (grant["priority"], ends, grant["category"], starts, grant["created"], _prices(grant))
             found.append(waterfall.Grant(grant["id"], left[grant["id"]], *terms))
     return waterfall.ordered(found)
 
@@ -125,13 +131,11 @@ def consume(store: Store, grant: str, amount: int, invoice: str, line: str) -> O
 
 def give_back(store: Store, invoice: Obj) -> None:
     """Return what a voided invoice had used; of a grant that has expired since, it expires with it."""
-    used: dict[tuple[str, str], int] = {}
+    used: Counter[tuple[str, str]] = Counter()
     for row in store.rows(ROW, parent=invoice["customer"]):
-        detail = row[row["type"]]
-        line = detail.get("credits_applied") or detail.get("credits_application_invoice_voided") or {}
+        line = row[row["type"]][LINE[row["type"]]] or {}
         if line.get("invoice") == invoice["id"]:
-            key, amount = (row["credit_grant"], line["invoice_line_item"]), detail["amount"]["monetary"]["value"]
-            used[key] = used.get(key, 0) + (amount if row["debit"] else -amount)
+            used[row["credit_grant"], line["invoice_line_item"]] -= _signed(row)
     for (identifier, line_item), amount in used.items():
         if amount:
             grant, line = store.get(GRANT, identifier), {"invoice": invoice["id"], "invoice_line_item": line_item}
@@ -141,33 +145,28 @@ def give_back(store: Store, invoice: Obj) -> None:
 
 
 def summary(call: Call) -> Obj:
-    """What a customer has, by currency, of one grant or of those for certain prices.
-
-    Both balances are alike: expired credits leave the ledger at once.
-    """
+    """What a customer has, by currency, of one grant or of those for certain prices; expired credits are gone."""
     store, customer, wanted = call.store, call.params["customer"], call.params["filter"]
     scope = wanted.get("applicability_scope") or Given({})
     prices = None if scope.get("price_type") else {row["id"] for row in scope.get("prices", ())}
-    left, sums = _left(store, customer), dict[str, int]()
+    left, sums = _left(store, customer), Counter[str]()
     for grant in store.rows(GRANT, customer=customer):
         own = _prices(grant)
         is_meant = own is None if prices is None else bool(prices & (own or set()))
         if wanted["type"] == "credit_grant":
             is_meant = grant["id"] == wanted["credit_grant"]
         if is_meant and grant["effective_at"] <= store.now:
-            currency = grant["amount"]["monetary"]["currency"]
-            sums[currency] = sums.get(currency, 0) + left[grant["id"]]
+            sums[grant["amount"]["monetary"]["currency"]] += left[grant["id"]]
     money = [{"monetary": {"currency": one, "value": value}, "type": "monetary"} for one, value in sums.items()]
-    shown = {"customer": customer, "customer_account": None, "livemode": False}
     balances = [{"available_balance": one, "ledger_balance": one} for one in money]
-    return {"object": "billing.credit_balance_summary", "balances": balances} | shown
+    return objects.shape("billing.credit_balance_summary", customer=customer, balances=balances)
 
 
 ROUTES: dict[str, Handler] = {
     "POST /v1/billing/credit_grants": create,
     "POST /v1/billing/credit_grants/{id}": changes(GRANT, _check_update),
-    "POST /v1/billing/credit_grants/{id}/void": lambda call: close(call, "credits_voided"),
-    "POST /v1/billing/credit_grants/{id}/expire": lambda call: close(call, "credits_expired"),
+    "POST /v1/billing/credit_grants/{id}/void": lambda call: close(call, "voided_at", "credits_voided"),
+    "POST /v1/billing/credit_grants/{id}/expire": lambda call: close(call, "expires_at", "credits_expired"),
     "GET /v1/billing/credit_balance_summary": summary,
 }
 TASKS = {"credit_grant_expire": end}

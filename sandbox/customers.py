@@ -10,6 +10,8 @@ from sandbox.refusals import refuse
 from sandbox.simple import changes, taken
 from sandbox.store import Obj
 
+TRANSACTION = "customer_balance_transaction"
+
 
 def create(call: Call) -> Obj:
     """A customer, on a test clock if one is named, with a payment method attached if one is given."""
@@ -20,8 +22,7 @@ def create(call: Call) -> Obj:
     customer = objects.create(store, "customer", emits=False, invoice_prefix=prefix, test_clock=clock)
     if card:
         payment_methods.attach(store, payment_methods.named(store, card, "payment_method"), customer)
-    customer |= _fields(call, customer)
-    emit(store, "customer.created", store.put(customer))
+    objects.become(store, customer, "created", **_fields(call, customer))
     _set_balance(call, customer, "initial")
     return customer
 
@@ -35,10 +36,12 @@ def update(call: Call) -> Obj:
 
 
 def _fields(call: Call, customer: Obj) -> Obj:
-    fields = {name: value for name, value in taken("customer", call.params, customer).items() if name != "balance"}
+    fields = taken("customer", call.params, customer)
+    fields.pop("balance", None)
     settings = fields.get("invoice_settings", {})
     if token := settings.get("default_payment_method"):
-        settings["default_payment_method"] = payment_methods.of_customer(call.store, token, customer)["id"]
+        param = "invoice_settings[default_payment_method]"
+        settings["default_payment_method"] = payment_methods.of_customer(call.store, token, customer, param)["id"]
     return fields
 
 
@@ -61,33 +64,28 @@ def delete(call: Call) -> Obj:
         if sub["status"] not in ("canceled", "incomplete_expired"):
             subscriptions.end(store, sub, "cancellation_requested")
     emit(store, "customer.deleted", customer)
-    customer["deleted"] = True
-    return plain(store.put(customer))
+    return plain(store.put(customer | {"deleted": True}))
 
 
 def cards(call: Call) -> Page:
     """A customer's payment methods."""
     url = f"/v1/customers/{call.target('customer')['id']}/payment_methods"
-    return paging.listed(call, "payment_method", url, {"type": "$.type"}, customer=call.path["id"])
+    return paging.listed(call, "payment_method", url, customer=call.path["id"])
 
 
-def credit(call: Call) -> Obj:
+def move(call: Call) -> Obj:
     """A balance transaction: negative is credit. A customer's first currency stays."""
-    customer, fields = call.target("customer"), taken("customer_balance_transaction", call.params)
+    customer, fields = call.target("customer"), taken(TRANSACTION, call.params)
     if customer["currency"] not in (None, fields["currency"]):
         raise refuse("customer_currency", "currency", own=customer["currency"], given=fields["currency"])
     return _move(call, customer, fields.pop("amount"), "adjustment", **fields)
 
 
-def _check_owner(call: Call, found: Obj, _fields: Obj) -> None:
-    if found["customer"] != call.path["parent"]:
-        raise missing("customer balance transaction", found["id"])
-
-
 def transaction(call: Call) -> Obj:
     """One of a customer's balance transactions."""
-    found = call.target("customer_balance_transaction")
-    _check_owner(call, found, {})
+    found = call.target(TRANSACTION)
+    if found["customer"] != call.path["parent"]:
+        raise missing("customer balance transaction", found["id"])
     return found
 
 
@@ -96,7 +94,7 @@ ROUTES: dict[str, Handler] = {
     "POST /v1/customers/{id}": update,
     "DELETE /v1/customers/{id}": delete,
     "GET /v1/customers/{id}/payment_methods": cards,
-    "POST /v1/customers/{id}/balance_transactions": credit,
+    "POST /v1/customers/{id}/balance_transactions": move,
     "GET /v1/customers/{parent}/balance_transactions/{id}": transaction,
-    "POST /v1/customers/{parent}/balance_transactions/{id}": changes("customer_balance_transaction", _check_owner),
+    "POST /v1/customers/{parent}/balance_transactions/{id}": changes(TRANSACTION, lambda call, *_: transaction(call)),
 }

@@ -7,7 +7,6 @@ from typing import Any
 from sandbox import objects, waterfall
 from sandbox.call import Call
 from sandbox.clock import add_months
-from sandbox.events import emit
 from sandbox.refusals import refuse
 from sandbox.store import Obj, Store
 
@@ -18,16 +17,18 @@ def use(store: Store, coupon: Obj, *, customer: str, promotion_code: str | None 
     Raises ApiError 400 `coupon_expired` if the coupon is no longer redeemable.
     """
     limit, last, months = coupon["max_redemptions"], coupon["redeem_by"], coupon["duration_in_months"]
-    is_used_up = limit is not None and coupon["times_redeemed"] >= limit
-    if is_used_up or not coupon["valid"] or (last is not None and last <= store.now):
+    if not coupon["valid"] or (last is not None and last <= store.now):
         raise refuse("coupon_expired", "discounts", id=coupon["id"])
     coupon["times_redeemed"] += 1
     coupon["valid"] = limit is None or coupon["times_redeemed"] < limit
     store.put(coupon)
-    end = add_months(store.now, months) if months else None
-    source = {"coupon": coupon["id"], "type": "coupon"}
-    return objects.create(store, "discount", customer=customer, end=end, promotion_code=promotion_code, source=source,
-                          start=store.now, **owner)  # fmt: skip
+    made = objects.create(
+        store, "discount", customer=customer, end=add_months(store.now, months) if months else None, start=store.now,
+        promotion_code=promotion_code, source={"coupon": coupon["id"], "type": "coupon"}, **owner,
+    )  # fmt: skip
+    if made["end"] is not None:
+        store.schedule(made["end"], "discount_end", made["id"])
+    return made
 
 
 def chosen(
@@ -39,30 +40,28 @@ def chosen(
     """
     found: list[str] = []
     for index, row in enumerate(rows or []):
-        param, promotion = f"{name}[{index}]", None
+        param = f"{name}[{index}]"
         if "discount" in row:
             if row["discount"] not in current:
                 raise refuse("other_discount", param, id=row["discount"])
             found.append(row["discount"])
             continue
-        if "promotion_code" in row:
-            promotion = call.find("promotion_code", row["promotion_code"], f"{param}[promotion_code]")
-            if not promotion["active"]:
-                raise refuse("promotion_inactive", param)
-        wanted = promotion["promotion"]["coupon"] if promotion else row.get("coupon")
-        coupon = call.find("coupon", wanted, f"{param}[coupon]")
+        named = row.get("promotion_code")
+        code = call.find("promotion_code", named, f"{param}[promotion_code]") if named else None
+        if code and not code["active"]:
+            raise refuse("promotion_inactive", param)
+        coupon = call.find("coupon", code["promotion"]["coupon"] if code else row.get("coupon"), f"{param}[coupon]")
         if coupon["amount_off"] and coupon["currency"] != currency:
             raise refuse("coupon_currency", f"{param}[coupon]", found=coupon["currency"], wanted=currency)
-        code = promotion["id"] if promotion else None
-        found.append(use(call.store, coupon, customer=customer, promotion_code=code, **owner)["id"])
+        made = use(call.store, coupon, customer=customer, promotion_code=code["id"] if code else None, **owner)
+        found.append(made["id"])
     return found
 
 
 def end(store: Store, identifier: str) -> None:
     """Tell that a discount no longer applies; the object stays, since invoices name it."""
     discount = store.get("discount", identifier)
-    discount["end"] = min(discount["end"] or store.now, store.now)
-    emit(store, "customer.discount.deleted", store.put(discount))
+    objects.become(store, discount, "deleted", end=min(discount["end"] or store.now, store.now))
 
 
 def running(store: Store, identifiers: Iterable[str], at: int) -> list[str]:

@@ -7,12 +7,16 @@ from typing import TypeVar
 
 Choice = TypeVar("Choice")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+LETTERS = bytes(ord(BASE62[byte % 62]) for byte in range(256))
+
+
+def _digest(width: int, *key: object) -> bytes:
+    return hashlib.blake2b("|".join(map(str, key)).encode(), digest_size=width).digest()
 
 
 def number(seed: int, *key: object) -> int:
     """64 random bits."""
-    text = "|".join(map(str, (seed, *key)))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(_digest(8, seed, *key), "big")
 
 
 def uniform(seed: int, *key: object) -> float:
@@ -46,19 +50,6 @@ def pick(choices: Sequence[Choice], weights: Sequence[float], seed: int, *key: o
     return choices[-1]
 
 
-def base62(value: int, width: int) -> str:
-    """The lowest `width` base-62 digits of `value`."""
-    digits = []
-    for _ in range(width):
-        value, digit = divmod(value, 62)
-        digits.append(BASE62[digit])
-    return "".join(reversed(digits))
-
-
-LETTERS = bytes(ord(BASE62[byte % 62]) for byte in range(256))
-
-
 def identifier(prefix: str, width: int, seed: int, *key: object) -> str:
     """An id in Stripe's form, such as `cus_9sGk2LqXv01bTz`; width: letters after the prefix, 1 to 64."""
-    text = "|".join(map(str, (seed, prefix, *key)))
-    return prefix + hashlib.blake2b(text.encode(), digest_size=width).digest().translate(LETTERS).decode()
+    return prefix + _digest(width, seed, prefix, *key).translate(LETTERS).decode()

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from sandbox.clock import EVENT_RETENTION
+from sandbox.routes import modules
 from sandbox.store import Obj, Store
 
 CLOCK_OWNERS = ("customer", "subscription", "invoice", "test_clock", "from_subscription", "quote")
@@ -14,17 +15,7 @@ CLOCK_OWNERS = ("customer", "subscription", "invoice", "test_clock", "from_subsc
 @cache
 def handlers() -> dict[str, Callable[[Store, str], None]]:
     """Task kind → what it does to the object it names."""
-    from sandbox.routes import modules
-
     return {kind: task for module in modules() for kind, task in getattr(module, "TASKS", {}).items()}
-
-
-@cache
-def rests() -> tuple[Callable[[Store], None], ...]:
-    """What is looked at whenever the account's clock comes to rest."""
-    from sandbox.routes import modules
-
-    return tuple(rest for module in modules() for rest in getattr(module, "RESTS", ()))
 
 
 def advance(store: Store, until: int) -> None:
@@ -34,8 +25,9 @@ def advance(store: Store, until: int) -> None:
         try:
             run(store, until)
             store.world.advanced(store)
-            for rest in rests():
-                rest(store)
+            for module in modules():
+                for rest in getattr(module, "RESTS", ()):  # what looks whenever the account's clock comes to rest
+                    rest(store)
         finally:
             store.events_from = 0
         store.flush()
@@ -73,15 +65,14 @@ def on_clock(store: Store, clock: Obj | None) -> Iterator[None]:
 
 def clock_of(store: Store, path: dict[str, str], params: dict[str, Any]) -> Obj | None:
     """The test clock that a request's object hangs on, by the URL's id or by a parameter that names its owner."""
-    named = [*path.values(), *(value for name in CLOCK_OWNERS if isinstance(value := dict.get(params, name), str))]
-    for identifier in named:
+    named = [*path.values(), *(dict.get(params, name) for name in CLOCK_OWNERS)]
+    for identifier in (name for name in named if isinstance(name, str)):
         found = store.any(identifier) or store.owner(identifier)
-        seen = 0
-        while found is not None and seen < 3:
-            clock = found.get("test_clock")
-            if found["object"] == "test_helpers.test_clock":
-                return found
-            if clock:
-                return store.find("test_helpers.test_clock", clock)
-            found, seen = store.any(found.get("customer") or found.get("invoice") or ""), seen + 1
+        for _ in range(3):  # an object, its invoice, its customer
+            if found is None or found["object"] == "test_helpers.test_clock":
+                break
+            owner = found.get("test_clock") or found.get("customer") or found.get("invoice")
+            found = store.any(owner or "")
+        if found is not None and found["object"] == "test_helpers.test_clock":
+            return found
     return None

@@ -6,15 +6,10 @@ import msgspec
 
 from sandbox.options import EVENTS_ON_CLOCK
 from sandbox.options import INLINE_LINES as EMBEDDED
+from sandbox.resources import HIDDEN
 from sandbox.store import Obj, Store
 
 API_VERSION = "2026-10-28.endive"
-HIDDEN = {  # until expanded; what an alert remembers is ours
-    "price": ("tiers", "currency_options"),
-    "coupon": ("applies_to", "currency_options"),
-    "quote": ("line_items",),
-    "billing.alert": ("since", "triggered"),
-}
 
 
 def emit(store: Store, kind: str, obj: Obj, previous: Obj | None = None) -> None:
@@ -25,27 +20,18 @@ def emit(store: Store, kind: str, obj: Obj, previous: Obj | None = None) -> None
     """
     if store.account_now < store.events_from:
         return
-    endpoints = [one for one in store.endpoints() if wants(one, kind)]
+    endpoints = [one for one in store.rows("webhook_endpoint") if wants(one, kind)]
     data: Obj = {"object": snapshot(obj)}
     if previous is not None:
         data["previous_attributes"] = {key: _cut(value) for key, value in previous.items()}
-    event = {
-        "id": store.new_id("evt_"),
-        "object": "event",
-        "api_version": API_VERSION,
-        "created": store.now if EVENTS_ON_CLOCK else store.account_now,
-        "data": data,
-        "livemode": False,
-        "pending_webhooks": len(endpoints),
-        "request": dict(store.request),
-        "type": kind,
-    }
+    created = store.now if EVENTS_ON_CLOCK else store.account_now
+    event: Obj = {"id": store.new_id("evt_"), "object": "event", "api_version": API_VERSION, "created": created}
+    event |= {"data": data, "livemode": False, "pending_webhooks": len(endpoints), "request": dict(store.request)}
+    event["type"] = kind
     store.put(event)
     for endpoint in endpoints:
-        store.db.execute(
-            "insert into delivery (event, endpoint, at, attempt) values (?, ?, ?, 0)",
-            (event["id"], endpoint["id"], store.account_now),
-        )
+        sql = "insert into delivery (event, endpoint, at, attempt) values (?, ?, ?, 0)"
+        store.db.execute(sql, (event["id"], endpoint["id"], store.account_now))
 
 
 def wants(endpoint: Obj, kind: str) -> bool:

@@ -1,27 +1,21 @@
 """`expand[]`: ids replaced by the objects they name, and fields that are hidden until asked for (stripe.md 2.1)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from sandbox.call import Page
-from sandbox.errors import ApiError, refusal
-from sandbox.events import HIDDEN, plain
+from sandbox.errors import ApiError
+from sandbox.events import plain
 from sandbox.keys import Key
-from sandbox.objects import SHAPES
 from sandbox.options import INLINE_LINES as EMBEDDED
-from sandbox.resources import RESOURCES
+from sandbox.refusals import refuse
+from sandbox.resources import HIDDEN, LISTS, RESOURCES
+from sandbox.simple import EMPTY
 from sandbox.store import Obj, Store
 
 MAX_DEPTH = 4  # levels of one path, `data` of a list counted
-# Lists that show only when asked for: the kind of their rows, and where in the table those name the holder.
-LISTS = {
-    ("invoice", "payments"): ("invoice_payment", "invoice"),
-    ("customer", "subscriptions"): ("subscription", "status != 'canceled' and customer"),
-    ("charge", "refunds"): ("refund", "json_extract(json, '$.charge')"),
-}
 
 
 class Expander:
@@ -34,22 +28,18 @@ class Expander:
         self.store, self.paths, self.key, self.account = store, paths, key, account
         self.lenient, self.ignored = lenient, set[str]()
         if any(path.count(".") >= MAX_DEPTH for path in paths):
-            raise refusal("too_deep", levels=MAX_DEPTH)
+            raise refuse("too_deep", levels=MAX_DEPTH)
 
     def obj(self, obj: Obj, prefix: str = "") -> Obj:
         """The object as a client sees it; the stored one stays as it is. Raises ApiError for what has no expansion."""
         shown = dict(plain(obj)) if self.paths else plain(obj)
         for path in self.paths:
-            with self._tried(path):
-                self._step(shown, path.removeprefix(prefix).split("."), path)
+            self._try(path, self._step, shown, path.removeprefix(prefix).split("."))
         return shown
 
     def page(self, page: Page) -> bytes:
         """The list's JSON. Rows that show everything they hold are passed on as the text they are stored as."""
-        for path in self.paths:
-            with self._tried(path):
-                self._check(path, page.kind)
-        self.paths = [path for path in self.paths if f"expand.{path}" not in self.ignored]
+        self.paths = [path for path in self.paths if self._try(path, self._check, page.kind)]
         texts = []
         for row in page.rows:
             if self.paths or not isinstance(row, str):
@@ -59,25 +49,26 @@ class Expander:
         rest = msgspec.json.encode({"has_more": page.has_more, "url": page.url} | page.more).decode()
         return f'{{"object":"list","data":[{",".join(texts)}],{rest[1:]}'.encode()
 
-    @contextmanager
-    def _tried(self, path: str) -> Iterator[None]:
+    def _try(self, path: str, work: Callable[..., None], *given: Any) -> bool:
+        """Whether work on a path went well; one that an older client sends in vain is remembered, not refused."""
         try:
-            yield
+            work(*given, path)
         except ApiError as error:
             if not self.lenient or error.status != 400:
                 raise
             self.ignored.add(f"expand.{path}")
+            return False
+        return True
 
-    def _check(self, path: str, kind: str) -> None:
+    def _check(self, kind: str, path: str) -> None:
         """A list's path begins with `data`; what follows is checked here, because a page may have no rows."""
-        first, _, rest = path.partition(".")
-        named = rest.partition(".")[0]
-        known = {*msgspec.json.decode(SHAPES.get(kind, b"{}")), *HIDDEN.get(kind, ())}
-        known |= {name for holder, name in LISTS if holder == kind}
+        first, named = [*path.split("."), ""][:2]
+        known = {*EMPTY.get(kind, ()), *HIDDEN.get(kind, ()), *(name for holder, name in LISTS if holder == kind)}
         if first != "data" or (known and named not in known):
-            raise refusal("not_expandable_in_a_list" if first in known else "not_expandable", path=path)
+            raise refuse("not_expandable_in_a_list" if first in known else "not_expandable", path=path)
 
     def _step(self, holder: Obj, steps: list[str], path: str) -> None:
+        """Expand what the first step names in a copy of an object, then what the others name in that."""
         name, rest, kind = steps[0], steps[1:], holder.get("object", "")
         if (kind, name) in LISTS:
             holder[name] = self._list(holder, *LISTS[kind, name])
@@ -88,7 +79,7 @@ class Expander:
                 return
             holder[name] = value
         elif name not in holder:
-            raise refusal("not_expandable", path=path)
+            raise refuse("not_expandable", path=path)
         holder[name] = self._value(holder[name], rest, path)
 
     def _value(self, value: Any, rest: list[str], path: str) -> Any:
@@ -102,7 +93,7 @@ class Expander:
             self.key.demand(f"{RESOURCES[found['object']].permission}_read", self.account)
             value = plain(found)
         if not isinstance(value, dict) or not (rest or "object" in value):
-            raise refusal("not_expandable", path=path)
+            raise refuse("not_expandable", path=path)
         value = dict(value)
         if rest:
             self._step(value, rest, path)

@@ -8,22 +8,15 @@ from typing import Annotated
 import msgspec
 
 from sandbox.draw import uniform
-from sandbox.errors import ApiError, BadFaults, refusal
+from sandbox.errors import ApiError, SandboxError
+from sandbox.refusals import refuse
 
-KINDS = {
-    "429": "refused by a rate limiter, nothing done",
-    "500_before": "nothing done, the idempotency key stays free",
-    "500_replayed": "rolled back, but the 500 is stored under the key and replayed",
-    "500_after": "committed, and the 500 is stored under the key and replayed",
-    "drop_before": "the connection is cut, nothing done",
-    "drop_after": "committed, then the connection is cut",
-    "stall": "the answer takes `seconds`; the key is in use meanwhile",
-    "truncated": "committed; half of the body comes, then the connection is cut",
-    "not_json": "committed; 200 with a page of HTML, as from a proxy",
-    "skewed_date": "the `Date` header is off by `seconds`",
-    "webhook_duplicate": "an event is delivered twice",
-    "webhook_reorder": "an event is delivered after the next one",
-}
+# before: nothing is done, the idempotency key stays free. replayed: rolled back, but the 500 is stored under the key.
+# after, truncated, not_json: committed. stall, skewed_date: by `seconds`. reorder: delivered after the next event.
+KINDS = (
+    "429", "500_before", "500_replayed", "500_after", "drop_before", "drop_after", "stall", "truncated", "not_json",
+    "skewed_date", "webhook_duplicate", "webhook_reorder",
+)  # fmt: skip
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -70,17 +63,17 @@ def rules_of(given: object) -> list[Rule]:
     try:
         rules = msgspec.convert(rows, list[Rule])
     except msgspec.ValidationError as error:
-        raise refusal("fault", error=error) from error
+        raise refuse("fault", error=error) from error
     if unknown := [rule.kind for rule in rules if rule.kind not in KINDS]:
-        raise refusal("fault_kind", kind=unknown[0], kinds=", ".join(KINDS), param="kind")
+        raise refuse("fault_kind", "kind", kind=unknown[0], kinds=", ".join(KINDS))
     return rules
 
 
 def read_file(path: Path) -> Faults:
-    """A script, TOML or JSON: `seed`, and a list of rules named `fault` (README). Raises BadFaults."""
+    """A script, TOML or JSON: `seed`, and a list of rules named `fault` (README). Raises SandboxError."""
     try:
         text = path.read_text()
         given = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
         return Faults(rules_of({"fault": given["fault"]}), int(given.get("seed", 0)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError, ApiError) as error:
-        raise BadFaults(f"{path} is no script of faults ({error}): see `python -m sandbox faults --help`") from error
+        raise SandboxError(f"{path} is no script of faults ({error}): see `python -m sandbox faults --help`") from error

@@ -4,7 +4,8 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from sandbox.errors import refusal
+from sandbox.errors import ApiError
+from sandbox.refusals import refuse
 
 Params = dict[str, Any]
 MAX_BODY = 1024 * 1024  # bytes of a request's body; what Stripe's front end takes is not published
@@ -28,12 +29,7 @@ def parse(text: bytes) -> Params:
         match = NAME.fullmatch(name)
         steps = [match[1], *re.findall(r"\[([^\]]*)\]", match[2])] if match else []
         if not 1 <= len(steps) <= MAX_DEPTH:
-            raise refusal(
-                "malformed",
-                what=f"Invalid parameter name, or one of more than {MAX_DEPTH} levels",
-                name=name[:200],
-                param=name[:200],
-            )
+            raise _malformed(f"Invalid parameter name, or one of more than {MAX_DEPTH} levels", name)
         _place(root, steps, value, name)
     return {name: _finished(value, name) for name, value in root.items()}
 
@@ -41,16 +37,20 @@ def parse(text: bytes) -> Params:
 def check_content_type(header: str) -> None:
     """Refuse a body that is not a form; raises ApiError in Stripe's words."""
     if header.partition(";")[0].strip().lower() not in ("", "application/x-www-form-urlencoded"):
-        raise refusal("not_a_form")
+        raise refuse("not_a_form")
+
+
+def _malformed(what: str, name: str) -> ApiError:
+    return refuse("malformed", name[:200], what=what, name=name[:200])
 
 
 def _decoded(raw: bytes) -> str:
     try:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
     except UnicodeDecodeError as error:
-        raise refusal("malformed", what="Invalid UTF-8", name=repr(raw)[:200], param=repr(raw)[:200]) from error
+        raise _malformed("Invalid UTF-8", repr(raw)) from error
     if re.search(rb"%(?![0-9A-Fa-f]{2})", raw) or "\0" in text:
-        raise refusal("malformed", what="Invalid percent-encoding or NUL", name=repr(raw)[:200], param=repr(raw)[:200])
+        raise _malformed("Invalid percent-encoding or NUL", repr(raw))
     return text
 
 
@@ -58,20 +58,13 @@ def _place(place: Params, steps: list[str], value: str, name: str) -> None:
     """Put a value where its steps lead, making the containers on the way."""
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         if (step == "") != isinstance(place, _Pushed):
-            raise refusal(
-                "malformed", what="Invalid array, elements with and without an index", name=name[:200], param=name[:200]
-            )
+            raise _malformed("Invalid array, elements with and without an index", name)
         if step == "":  # `[][name]` belongs to the last element as long as it names something new in it
             last = place.get(str(len(place) - 1))
             step = str(len(place) - (type(last) is dict and following is not None and following not in last))
         inner = place.setdefault(step, value if following is None else _Pushed() if following == "" else {})
         if isinstance(inner, dict) == (following is None):
-            raise refusal(
-                "malformed",
-                what="Invalid object, given both as a value and as an object",
-                name=name[:200],
-                param=name[:200],
-            )
+            raise _malformed("Invalid object, given both as a value and as an object", name)
         if following is None:
             place[step] = value
         place = inner

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from sandbox.company_file import Company
 from sandbox.rating import rate
+from sandbox.store import Obj
 from sandbox.usage import Floats, Wholes
 
-Obj = dict[str, Any]
 CAUSES = ("usage_decline", "payment_failure", "price", "other")
 MOST_FAILURES = 3  # failed payments that still add to the hazard
 MOST_OVERAGE = 4.0  # overage / fee that still adds
@@ -80,12 +80,6 @@ def marginal(price: Obj, units: float) -> float:
         if unit and (tier["up_to"] is None or units <= tier["up_to"]):
             return unit
     return 0.0
-
-
-def is_free(price: Obj, units: float) -> bool:
-    """Whether `units` a month end in a first tier that costs nothing."""
-    first = (price.get("tiers") or [{"up_to": 0}])[0]
-    return units <= (first["up_to"] or 0) and not float(first["unit_amount_decimal"] or 0)
 
 
 def cost(price: Obj, units: float) -> float:

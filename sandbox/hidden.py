@@ -12,8 +12,9 @@ import msgspec
 
 from sandbox import engine, keys, state
 from sandbox.clock import DAY, HOUR
-from sandbox.errors import ApiError, NoServer, SandboxError, refusal
+from sandbox.errors import ApiError, SandboxError
 from sandbox.faults import Faults, rules_of
+from sandbox.refusals import refuse
 from sandbox.store import Store
 
 LONGEST = 3650 * DAY  # one advance
@@ -46,9 +47,9 @@ def answer(store: Store, faults: Faults, route: str, body: bytes) -> Any:
             rules = msgspec.json.decode(body)
             faults.rules = [] if rules == {"clear": True} else faults.rules + rules_of(rules)
     except msgspec.MsgspecError as error:
-        raise refusal("hidden_body", route=route, error=error) from error
+        raise refuse("hidden_body", route=route, error=error) from error
     if route not in ROUTES:
-        raise refusal("hidden_route", route=route, routes=", ".join(ROUTES))
+        raise refuse("hidden_route", route=route, routes=", ".join(ROUTES))
     return faults.rules
 
 
@@ -60,30 +61,30 @@ def _target(now: int, step: Step) -> int:
             at = datetime.fromisoformat(until)
             until = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
     except ValueError as error:
-        raise refusal("time", text=until, param="to") from error
+        raise refuse("time", "to", text=until) from error
     if not now < until <= now + LONGEST:
-        raise refusal("clock", now=now, until=until)
+        raise refuse("clock", now=now, until=until)
     return until
 
 
 def ask(url: str | None, folder: Path, route: str, given: object = None) -> Any:
     """The JSON that a route answers: of a running server, or without a URL of the state folder.
 
-    Raises SandboxError for what the route refuses, NoServer, StateLocked, StateMissing.
+    Raises SandboxError for what the route refuses, and where there is no server or no state.
     """
-    body = None if given is None else json.dumps(given).encode()
+    body, is_read = json.dumps(given).encode(), given is None
     try:
         if url is None:
-            is_read = given is None
             with nullcontext() if is_read else state.hold(folder):
-                return answer(state.open_store(folder, read_only=is_read), Faults(), route, body or b"")
+                return answer(state.open_store(folder, read_only=is_read), Faults(), route, body)
         if not url.startswith(("http://127.0.0.1:", "http://localhost:", "http://[::1]:")):
-            raise NoServer(f"{url} is no sandbox on this machine: give the URL that `python -m sandbox serve` printed")
-        with urlopen(Request(f"{url.rstrip('/')}/_sandbox/{route.split()[1]}", body)) as answered:  # noqa: S310 # checked
+            raise SandboxError(f"{url} is no sandbox on this machine: give the URL that `sandbox serve` printed")
+        request = Request(f"{url.rstrip('/')}/_sandbox/{route.split()[1]}", None if is_read else body)  # noqa: S310 # checked
+        with urlopen(request) as answered:  # noqa: S310 # checked
             return json.load(answered)
     except ApiError as error:
         raise SandboxError(error.message) from error
     except HTTPError as error:
         raise SandboxError(json.load(error)["error"]["message"]) from error
     except (OSError, ValueError) as error:
-        raise NoServer(f"no sandbox answers at {url} ({error}): start `python -m sandbox serve`") from error
+        raise SandboxError(f"no sandbox answers at {url} ({error}): start `python -m sandbox serve`") from error

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import msgspec
 
 from sandbox.clock import DAY
-from sandbox.errors import refusal
 from sandbox.forms import Params
+from sandbox.refusals import refuse
 from sandbox.store import Store
 
 LIFE = DAY  # of the sandbox's time; Stripe may forget a key once it is that old
@@ -25,20 +25,22 @@ class Keys:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.running: set[str] = set()
-        self.pruned_at = -1
 
     @contextmanager
     def claim(self, key: str | None) -> Iterator[None]:
         """Hold a key while its request is executed; raises ApiError, 409 if another request holds it."""
-        if key is not None and not 0 < len(key) <= LONGEST:
-            raise refusal("key_length", longest=LONGEST, length=len(key))
+        if key is None:
+            yield
+            return
+        if not 0 < len(key) <= LONGEST:
+            raise refuse("key_length", longest=LONGEST, length=len(key))
         if key in self.running:
-            raise refusal("key_in_use", key=key)
-        self.running |= {key} if key else set()
+            raise refuse("key_in_use", key=key)
+        self.running.add(key)
         try:
             yield
         finally:
-            self.running.discard(key or "")
+            self.running.discard(key)
 
     def find(self, key: str, path: str, params: Params) -> Result | None:
         """The stored result of a key; raises ApiError (400) if it was used for another path or other parameters."""
@@ -48,9 +50,9 @@ class Keys:
             return None
         digest, _, first = row[0].partition(" ")
         if first != path:
-            raise refusal("key_of_other_endpoint", key=key, path=path, first=first)
+            raise refuse("key_of_other_endpoint", key=key, path=path, first=first)
         if digest != _digest(params):
-            raise refusal("key_of_other_parameters", key=key)
+            raise refuse("key_of_other_parameters", key=key)
         return row[1], row[2], row[3]
 
     def keep(self, key: str | None, path: str, params: Params, result: Result) -> None:
@@ -58,9 +60,7 @@ class Keys:
         now, run = self.store.account_now, self.store.db.execute
         if key is None or result[0] == 429:
             return
-        if now != self.pruned_at:
-            run("delete from idempotency where created <= ?", (now - LIFE,))
-            self.pruned_at = now
+        run("delete from idempotency where created <= ?", (now - LIFE,))
         sql = "insert or replace into idempotency (key, fingerprint, created, status, body, request)"
         run(f"{sql} values (?, ?, ?, ?, ?, ?)", (key, f"{_digest(params)} {path}", now, *result))
 

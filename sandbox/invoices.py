@@ -1,6 +1,5 @@
 """An invoice's life: drafted, finalised, and what ends it other than payment (payments.py)."""
 
-from itertools import groupby
 from typing import Any
 
 from sandbox import credit_grants, discounts, invoice_lines, objects, payments
@@ -10,11 +9,13 @@ from sandbox.options import GRACE_SECONDS
 from sandbox.store import Obj, Store
 from sandbox.waterfall import settle
 
-Period = tuple[int, int]
-Periods = dict[str, Period]  # item id → [start, end)
+Periods = dict[str, tuple[int, int]]  # item id → [start, end)
 SETTINGS = ("custom_fields", "description", "footer")  # of a subscription for its invoices
 PERSONAL = ("address", "email", "name", "phone", "shipping", "tax_exempt")  # of the customer, kept on the invoice
 HOSTED = "https://invoice.sandbox.invalid/i"  # pages that a real account would have
+
+
+# --- drafts
 
 
 def draft(store: Store, sub: Obj, reason: str, *, used: Periods | None = None, ahead: Periods | None = None) -> Obj:
@@ -24,21 +25,19 @@ def draft(store: Store, sub: Obj, reason: str, *, used: Periods | None = None, a
     (items of the other kind in either are left out). The draft at a period's end waits GRACE_SECONDS for late usage,
     then finalises itself; others are the caller's to finalise.
     """
-    used, ahead, customer = used or {}, ahead or {}, store.get("customer", sub["customer"])
-    ended = list(used.values())
+    used, ahead, ended = used or {}, ahead or {}, list((used or {}).values())
+    copied = {name: sub[name] for name in ("collection_method", "currency", "days_until_due", "default_payment_method")}
+    copied |= {name: value for name, value in sub["invoice_settings"].items() if value and name in SETTINGS}
     if ahead and not ended and reason == "subscription_cycle":
         every = next(item["price"]["recurring"] for item in sub["items"]["data"] if item["id"] in ahead)
         ended = [period_at(sub["billing_cycle_anchor"], every["interval"], every["interval_count"], store.now - 1)]
-    copied = {name: sub[name] for name in ("collection_method", "currency", "days_until_due", "default_payment_method")}
-    copied |= {name: value for name, value in sub["invoice_settings"].items() if value and name in SETTINGS}
     if ended:
         copied |= {"period_end": max(end for _, end in ended), "period_start": min(start for start, _ in ended)}
-    invoice = start(store, customer, sub, billing_reason=reason, **copied)
+        store.world.use(store, sub["customer"], copied["period_end"])
+    invoice = start(store, store.get("customer", sub["customer"]), sub, billing_reason=reason, **copied)
     invoice["default_tax_rates"] = list(sub["default_tax_rates"])
     invoice["discounts"] = discounts.running(store, sub["discounts"], store.now)
     rows = pull_in(store, invoice, sub["id"])
-    if used:
-        store.world.use(store, customer["id"], max(end for _, end in used.values()))
     for item in sub["items"]["data"]:
         period = (used if invoice_lines.is_metered(item) else ahead).get(item["id"])
         if period is not None:
@@ -52,10 +51,8 @@ def draft(store: Store, sub: Obj, reason: str, *, used: Periods | None = None, a
     if sub["status"] == "unpaid" or pause_of(sub) == "keep_as_draft":
         invoice["auto_advance"] = False
     elif reason == "subscription_cycle":
-        invoice["automatically_finalizes_at"] = store.now + GRACE_SECONDS
-        store.schedule(store.now + GRACE_SECONDS, "invoice_finalize", invoice["id"])
-    emit(store, "invoice.created", store.put(invoice))
-    return invoice
+        plan(store, invoice, store.now + GRACE_SECONDS)
+    return objects.become(store, invoice, "created")
 
 
 def pause_of(sub: Obj | None) -> str | None:
@@ -63,23 +60,21 @@ def pause_of(sub: Obj | None) -> str | None:
     return sub["pause_collection"]["behavior"] if sub and sub["pause_collection"] else None
 
 
-def start(
-    store: Store, customer: Obj, sub: Obj | None = None, *, days_until_due: int | None = None, **fields: Any
-) -> Obj:
-    """An empty draft for a customer (and its subscription); not stored yet, and no event."""
-    settings, now = customer["invoice_settings"], store.now
-    invoice: Obj = {"id": store.new_id("in_")} | objects.shape("invoice", created=now, customer=customer["id"])
-    invoice.update(
-        {f"customer_{name}": customer[name] for name in PERSONAL}, custom_fields=settings.get("custom_fields"),
-        footer=settings.get("footer"), period_end=now, period_start=now, starting_balance=customer["balance"],
-        test_clock=customer["test_clock"],
+def start(store: Store, customer: Obj, sub: Obj | None = None, **fields: Any) -> Obj:
+    """An empty draft for a customer (and its subscription); not stored yet, and no event. See also `days_until_due`."""
+    now, days = store.now, fields.pop("days_until_due", None)
+    invoice: Obj = {"id": store.new_id("in_")} | objects.shape(
+        "invoice", created=now, customer=customer["id"], footer=customer["invoice_settings"].get("footer"),
+        custom_fields=customer["invoice_settings"].get("custom_fields"), period_end=now, period_start=now,
+        starting_balance=customer["balance"], test_clock=customer["test_clock"],
+        **{f"customer_{name}": customer[name] for name in PERSONAL},
     )  # fmt: skip
     if sub is not None:
         details = {"metadata": dict(sub["metadata"]), "subscription": sub["id"]}
         invoice["parent"] = {"quote_details": None, "subscription_details": details, "type": "subscription_details"}
     invoice |= fields
     if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is None:
-        invoice["due_date"] = store.now + (30 if days_until_due is None else days_until_due) * DAY
+        invoice["due_date"] = now + (30 if days is None else days) * DAY
     return invoice
 
 
@@ -89,51 +84,43 @@ def pull_in(store: Store, invoice: Obj, subscription: str | None) -> list[Obj]:
     for entry in store.rows("invoiceitem", customer=invoice["customer"]):
         owner = ((entry["parent"] or {}).get("subscription_details") or {}).get("subscription")
         if entry["invoice"] is None and owner in (None, subscription) and entry["currency"] == invoice["currency"]:
-            _put(store, entry, invoice=invoice["id"])
+            store.put(entry)["invoice"] = invoice["id"]
             rows.append(invoice_lines.pending_line(store, invoice, entry))
     return rows
 
 
 def set_lines(store: Store, invoice: Obj, rows: list[Obj]) -> Obj:
     """Give a draft these lines, work out its sums and what would be due, and store it."""
-    if invoice["customer_tax_exempt"] == "none":
-        invoice_lines.set_rates(rows, invoice_lines.ids(invoice["default_tax_rates"]))
-    else:
-        for row in rows:
-            row["taxes"] = []
+    is_taxed = invoice["customer_tax_exempt"] == "none"
+    for row in rows:
+        row["taxes"] = (row["taxes"] or invoice_lines.untaxed(invoice["default_tax_rates"])) if is_taxed else []
     url = f"/v1/invoices/{invoice['id']}/lines"
     invoice["lines"] = {"object": "list", "data": rows, "has_more": False, "url": url}
     invoice_lines.total_up(store, invoice)
     due = settle(invoice["total"], store.get("customer", invoice["customer"])["balance"], invoice["currency"]).due
-    return _put(store, invoice, amount_due=due, amount_remaining=due)
+    invoice.update(amount_due=due, amount_remaining=due)
+    return store.put(invoice)
 
 
-def _put(store: Store, obj: Obj, **changes: Any) -> Obj:
-    obj.update(changes)
-    return store.put(obj)
+def revise(store: Store, invoice: Obj, rows: list[Obj], **changes: Any) -> Obj:
+    """Give a draft other lines and fields, and tell what that changed of its fields."""
+    before = {name: old for name, old in invoice.items() if name != "lines"}
+    invoice.update(changes)
+    return objects.tell(store, set_lines(store, invoice, rows), before)
 
 
-def refresh(store: Store, invoice: Obj) -> None:
-    """Count the usage of a draft's metered lines again: late usage changes them."""
-    sub = payments.subscription_of(store, invoice)
-    old, fresh = invoice["lines"]["data"], list[Obj]()
-    for key, rows in groupby(old, _source):
-        kept = list(rows)
-        if sub is not None and key and store.get("price", key[1])["recurring"]["usage_type"] == "metered":
-            store.world.use(store, invoice["customer"], key[2][1])
-            kept = invoice_lines.usage_lines(store, invoice, sub, *key, kept)
-        fresh += kept
-    if [row["id"] for row in fresh] != [row["id"] for row in old]:
-        set_lines(store, invoice, fresh)
+def plan(store: Store, invoice: Obj, at: int | None) -> None:
+    """The moment of the invoice's next step by itself, finalising a draft or charging what is open; None: never."""
+    store.unschedule("invoice_step", invoice["id"])
+    if at is not None:
+        store.schedule(at, "invoice_step", invoice["id"])
+    is_charged = invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically"
+    invoice["automatically_finalizes_at"] = at if invoice["status"] == "draft" else None
+    invoice["next_payment_attempt"] = at if is_charged else None
+    store.put(invoice)
 
 
-def _source(row: Obj) -> tuple[str, str, Period] | None:
-    """Item, price and period of a line that may be metered; None for what does not come from an item's period."""
-    details = row["parent"]["subscription_item_details"]
-    if not details or details["invoice_item"]:
-        return None
-    period = row["period"]
-    return details["subscription_item"], row["pricing"]["price_details"]["price"], (period["start"], period["end"])
+# --- what becomes of them
 
 
 def finalize(store: Store, invoice: Obj, *, by_hand: bool = False) -> Obj:
@@ -141,22 +128,24 @@ def finalize(store: Store, invoice: Obj, *, by_hand: bool = False) -> Obj:
 
     A draft that its subscription's `pause_collection` keeps as one stays one, unless `by_hand`.
     """
-    held = pause_of(payments.subscription_of(store, invoice)) == "keep_as_draft" and not by_hand
-    if invoice["status"] != "draft" or held:
+    sub = payments.subscription_of(store, invoice)
+    if invoice["status"] != "draft" or (pause_of(sub) == "keep_as_draft" and not by_hand):
         return invoice
-    refresh(store, invoice)
-    _spend_credits(store, invoice)
-    customer = store.get("customer", invoice["customer"])
+    rows = invoice_lines.recounted(store, invoice)
+    if [row["id"] for row in rows] != [row["id"] for row in invoice["lines"]["data"]]:
+        set_lines(store, invoice, rows)
+    if grants := credit_grants.usable(store, invoice["customer"], invoice["currency"], store.now):
+        invoice_lines.total_up(store, invoice, grants)
+    customer, link = store.get("customer", invoice["customer"]), f"{HOSTED}/{invoice['id']}"
     outcome = settle(invoice["total"], customer["balance"], invoice["currency"])
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
-    customer["next_invoice_sequence"] += 1
-    store.put(customer)
-    invoice["status_transitions"]["finalized_at"] = store.now
-    _put(store, invoice, amount_due=outcome.due, amount_remaining=outcome.due, automatically_finalizes_at=None,
-         effective_at=invoice["effective_at"] or store.now, ending_balance=outcome.ending_balance,
-         hosted_invoice_url=f"{HOSTED}/{invoice['id']}", invoice_pdf=f"{HOSTED}/{invoice['id']}/pdf",
-         number=invoice["number"] or number, starting_balance=customer["balance"], status="open")  # fmt: skip
-    emit(store, "invoice.finalized", invoice)
+    store.put(customer)["next_invoice_sequence"] += 1
+    objects.become(
+        store, invoice, "finalized", amount_due=outcome.due, amount_remaining=outcome.due, status="open",
+        automatically_finalizes_at=None, effective_at=invoice["effective_at"] or store.now,
+        ending_balance=outcome.ending_balance, hosted_invoice_url=link, invoice_pdf=f"{link}/pdf",
+        number=invoice["number"] or number, starting_balance=customer["balance"],
+    )  # fmt: skip
     for kind, amount in outcome.moves:
         payments.move_balance(store, customer, amount, kind, invoice=invoice["id"])
     payments.ask(store, invoice)
@@ -165,40 +154,24 @@ def finalize(store: Store, invoice: Obj, *, by_hand: bool = False) -> Obj:
     return invoice
 
 
-def _spend_credits(store: Store, invoice: Obj) -> None:
-    grants = credit_grants.usable(store, invoice["customer"], invoice["currency"], store.now)
-    lines = invoice_lines.total_up(store, invoice, grants) if grants else []
-    for row, line in zip(invoice["lines"]["data"], lines, strict=False):
-        for grant, amount in line.credits:
-            made = credit_grants.consume(store, grant, amount, invoice["id"], row["id"])
-            part = {"amount": amount, "credit_balance_transaction": made["id"], "type": "credit_balance_transaction"}
-            row["pretax_credit_amounts"].append(part)
-    if lines:
-        invoice_lines.sum_up(invoice)
-
-
-def end(store: Store, invoice: Obj, status: str, reason: str | None = None) -> Obj:
-    """Give an open invoice up: void (credits and balance go back) or uncollectible (it can still be paid or voided).
-
-    reason: why uncollectible, see stripe.md 2.2, `status_details`.
-    """
-    name = {"void": "voided", "uncollectible": "marked_uncollectible"}[status]
-    invoice["status_transitions"][f"{name}_at"] = store.now
-    _put(store, invoice, status=status, auto_advance=False, next_payment_attempt=None,
-         status_details={"uncollectible": {"reason": reason}} if reason else None)  # fmt: skip
-    emit(store, f"invoice.{name}", invoice)
-    if status == "void":
-        payments.withdraw(store, invoice)
-        credit_grants.give_back(store, invoice)
-        if applied := invoice["ending_balance"] - invoice["starting_balance"]:
-            customer = store.get("customer", invoice["customer"])
-            payments.move_balance(store, customer, -applied, "unapplied_from_invoice", invoice=invoice["id"])
+def void(store: Store, invoice: Obj) -> Obj:
+    """Make an open invoice never have been owed: credits and the customer's balance go back."""
+    objects.become(store, invoice, "voided", status="void", auto_advance=False, next_payment_attempt=None,
+                   status_details=None)  # fmt: skip
+    payments.withdraw(store, invoice)
+    credit_grants.give_back(store, invoice)
+    if applied := invoice["ending_balance"] - invoice["starting_balance"]:
+        customer = store.get("customer", invoice["customer"])
+        payments.move_balance(store, customer, -applied, "unapplied_from_invoice", invoice=invoice["id"])
     return invoice
 
 
-def void(store: Store, invoice: Obj) -> Obj:
-    """Make an open invoice never have been owed."""
-    return end(store, invoice, "void")
+def give_up(store: Store, invoice: Obj, reason: str) -> Obj:
+    """Mark an open invoice uncollectible: it can still be paid or voided. reason: see stripe.md 2.2, status_details."""
+    return objects.become(
+        store, invoice, "marked_uncollectible", status="uncollectible", auto_advance=False, next_payment_attempt=None,
+        status_details={"uncollectible": {"reason": reason}},
+    )  # fmt: skip
 
 
 def stop_collecting(store: Store, sub: Obj) -> None:
@@ -207,9 +180,9 @@ def stop_collecting(store: Store, sub: Obj) -> None:
         objects.update(store, invoice, auto_advance=False, next_payment_attempt=None)
 
 
-def _after_grace(store: Store, ref: str) -> None:
+def _step(store: Store, ref: str) -> None:
     invoice = store.find("invoice", ref)
-    if invoice is not None and invoice["status"] == "draft" and invoice["auto_advance"]:
+    if invoice is not None and invoice["auto_advance"]:
         payments.collect(store, finalize(store, invoice))
 
 
@@ -221,4 +194,4 @@ def _overdue(store: Store, ref: str) -> None:
         payments.fall_behind(store, invoice)
 
 
-TASKS = {"invoice_finalize": _after_grace, "invoice_overdue": _overdue}
+TASKS = {"invoice_step": _step, "invoice_overdue": _overdue}

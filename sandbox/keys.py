@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from sandbox.errors import refusal
+from sandbox.refusals import refuse
 from sandbox.store import Store
 
 READS = frozenset({"*_read"})
@@ -35,7 +35,7 @@ class Key:
         """Raise ApiError (403) that names the permission, unless the key has it; `…_write` implies `…_read`."""
         enough = {permission, "*_read" if permission.endswith("_read") else "", re.sub("_read$", "_write", permission)}
         if self.permissions is not None and not enough & self.permissions:
-            raise refusal("permission", key=self.shown, account=account, permission=permission)
+            raise refuse("permission", key=self.shown, account=account, permission=permission)
 
 
 def authenticate(store: Store, header: str) -> Key:
@@ -50,10 +50,10 @@ def authenticate(store: Store, header: str) -> Key:
     prefix = match[0] if (match := re.match(r"[a-z]+_(test|live)_", value)) else value[:3]
     shown = prefix + "***" + (value[-4:] if len(value) > len(prefix) + 8 else "")
     if not value or scheme.lower() not in ("basic", "bearer"):
-        raise refusal("no_key")
+        raise refuse("no_key")
     if not re.fullmatch(r"(sk|rk)_test_\w+", value, re.ASCII):
         name = "publishable_key" if prefix.startswith("pk_") else "live_key" if "_live_" in prefix else "invalid_key"
-        raise refusal(name, key=shown)
+        raise refuse(name, key=shown)
     return Key(shown, registered(store).get(value, KNOWN.get(value)) if value.startswith("rk_") else None)
 
 

@@ -1,20 +1,19 @@
 """What has become of each customer since it signed up: one row a customer, in tables of the seeded company's own."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from sandbox.company_file import Company
+from sandbox import usage
 from sandbox.hazard import Signs, decline_left
 from sandbox.population import Person
 from sandbox.store import Store
-from sandbox.usage import Anomaly, Floats, Path, Wholes, anomalies, factors, path, quantities, touches
+from sandbox.usage import Anomaly, Floats, Wholes
 
 SCHEMA = (
     "create table member (idx integer primary key, customer text not null unique, ends_at integer,"
-    " filled_until integer not null, state blob not null)",
+    " state blob not null)",
     "create table hazard (idx integer not null, month integer not null, at integer not null, hazard real not null,"
     " gave_up integer not null, signs text not null, primary key (idx, month)) without rowid",
 )
@@ -60,31 +59,34 @@ class Member(msgspec.Struct):
 
 
 def find(store: Store, customer: str) -> Member | None:
-    """What has become of a customer, or None if it is none of the company's."""
-    row = store.db.execute("select state from member where customer = ?", (customer,)).fetchone()
-    return None if row is None else msgspec.json.decode(row[0], type=Member)
-
-
-def lags(store: Store, customer: str, until: int) -> bool:
-    """Whether usage of one of the company's customers is not recorded up to `until` and can be; asked often."""
-    query = "select 1 from member where customer = ? and ends_at is null and filled_until < ?"
-    return store.db.execute(query, (customer, until)).fetchone() is not None
+    """What has become of a customer, or None if it is none of the company's. Live: change it, then `save` it."""
+    key = ("idx", customer)
+    if key not in store.memo:
+        row = store.db.execute("select idx from member where customer = ?", (customer,)).fetchone()
+        store.memo[key] = row and row[0]
+    idx = store.memo[key]
+    return None if idx is None else get(store, idx)
 
 
 def get(store: Store, idx: int) -> Member:
-    """The customer with that index, who must have signed up."""
-    row = store.db.execute("select state from member where idx = ?", (idx,)).fetchone()
-    return msgspec.json.decode(row[0], type=Member)
+    """The customer with that index, who must have signed up; live as well."""
+    key = ("member", idx)
+    if key not in store.memo:
+        row = store.db.execute("select state from member where idx = ?", (idx,)).fetchone()
+        store.memo[key] = msgspec.json.decode(row[0], type=Member)
+    found: Member = store.memo[key]
+    return found
 
 
 def save(store: Store, member: Member) -> None:
     """Insert or replace the member's row."""
-    row = (member.idx, member.customer, member.ends_at, member.filled_until, msgspec.json.encode(member))
-    store.db.execute("insert or replace into member values (?, ?, ?, ?, ?)", row)
+    row = (member.idx, member.customer, member.ends_at, msgspec.json.encode(member))
+    store.db.execute("insert or replace into member values (?, ?, ?, ?)", row)
+    store.memo["member", member.idx], store.memo["idx", member.customer] = member, member.idx
 
 
 def everybody(store: Store, *, open_only: bool = False) -> list[Member]:
-    """All members, or those whose subscription has not ended, in the order they signed up."""
+    """Copies of all members, or of those whose subscription has not ended, in the order they signed up."""
     where = " where ends_at is null" if open_only else ""
     rows = store.db.execute(f"select state from member{where} order by idx")  # noqa: S608
     return [msgspec.json.decode(row[0], type=Member) for row in rows]
@@ -97,9 +99,9 @@ def record_hazard(store: Store, member: Member, month: int, hazard: float, gave_
 
 
 def take_back(store: Store, member: Member) -> None:
-    """The customer's last decision to give up does not stand."""
-    query = "update hazard set gave_up = 0 where idx = ? and month = (select max(month) from hazard where idx = ?)"
-    store.db.execute(query, (member.idx, member.idx))
+    """The customer's last decision to give up does not stand; the caller saves it."""
+    query = "update hazard set gave_up = 0 where idx = ?1 and month = (select max(month) from hazard where idx = ?1)"
+    store.db.execute(query, (member.idx,))
     member.leaves_at = member.cause = member.stops_paying_at = None
 
 
@@ -109,44 +111,31 @@ def hazards(store: Store) -> list[tuple[Any, ...]]:
     return store.db.execute(f"select {columns} from hazard join member using (idx) order by idx, month").fetchall()  # noqa: S608
 
 
-def unusual(company: Company, person: Person, member: Member, first: int, last: int) -> list[Anomaly]:
-    """The customer's anomalies that touch those days, and earlier shifts; what the seed planted for it included."""
-    found = anomalies(company, person.items, first, last)
-    return found + [one for one in member.planted if touches(one, first, last)] if member.planted else found
-
-
-def expected(company: Company, person: Person, member: Member, days: Wholes, known: int) -> tuple[Floats, Wholes]:
+def expected(person: Person, member: Member, days: Wholes, known: int) -> tuple[Floats, Wholes]:
     """(mean units per item and day without noise and passing anomalies, the second of each day's record).
 
     days: consecutive. It answers to disengagement, prices and shifts that began by day `known`, foreseeing nothing.
     """
-    found = unusual(company, person, member, int(days[0]), min(int(days[-1]), known))
-    whole = path(company, person.items, int(days[0]), int(days[-1]))
-    begun = [(first, *way, back if back <= known else -1) for first, *way, back in member.declines if first <= known]
-    return _levels(person, member, days, whole, found, begun), whole.moment
-
-
-def used(company: Company, person: Person, member: Member, days: Wholes) -> tuple[Wholes, Wholes, Wholes]:
-    """(millionths used per item and day, the same without passing anomalies, the second each is recorded at)."""
-    found = unusual(company, person, member, int(days[0]), int(days[-1]))
-    whole = path(company, person.items, int(days[0]), int(days[-1]))
-    normal = _levels(person, member, days, whole, found, member.declines) * whole.noise
-    plain = quantities(normal, person.items)
-    if not found:
-        return plain, plain, whole.moment
-    passing = factors(found, days, len(person.items.meters))[1]
-    return quantities(normal * passing, person.items), plain, whole.moment
-
-
-def _levels(
-    person: Person, member: Member, days: Wholes, whole: Path, found: list[Anomaly], declines: Sequence[Sequence[float]]
-) -> Floats:
-    items, units = person.items, whole.expectation
-    if any(anomaly.kind == "shift" for anomaly in found):
-        units = units * factors(found, days, len(items.meters))[0]
-    if declines:
-        units = units * decline_left(declines, days)
+    items, first, last = person.items, int(days[0]), int(days[-1])
+    units, _, moment = usage.path(items, first, last)
+    if found := usage.anomalies(items, member.planted, first, min(last, known)):
+        units = units * usage.factors(found, days, len(items.meters))[0]
+    if begun := [
+        (start, *way, back if back <= known else -1) for start, *way, back in member.declines if start <= known
+    ]:
+        units = units * decline_left(begun, days)
     for step in member.prices:
         row = np.array([[meter == step.meter] for meter in items.meters])
-        units = np.where(row & (whole.moment >= step.at), units * step.factor, units)
-    return units
+        units = np.where(row & (moment >= step.at), units * step.factor, units)
+    return units, moment
+
+
+def used(person: Person, member: Member, days: Wholes) -> tuple[Wholes, Wholes, Wholes]:
+    """(millionths used per item and day, the same without passing anomalies, the second each is recorded at)."""
+    items, first, last = person.items, int(days[0]), int(days[-1])
+    mean, moment = expected(person, member, days, last)
+    normal = mean * usage.path(items, first, last).noise
+    plain = actual = usage.quantities(normal, items)
+    if found := usage.anomalies(items, member.planted, first, last):
+        actual = usage.quantities(normal * usage.factors(found, days, len(items.meters))[1], items)
+    return actual, plain, moment

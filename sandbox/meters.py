@@ -1,4 +1,4 @@
-"""Billing meters, the usage that clients send to them and take back, and summaries of it (stripe.md 1.2).
+"""Billing meters: usage that clients send and take back, summaries and alerts (stripe.md 1.2, 4.11).
 
 Events are checked at once, not partly later as at Stripe.
 """
@@ -6,18 +6,18 @@ Events are checked at once, not partly later as at Stripe.
 import re
 from decimal import Decimal
 
-from sandbox import alerts, engine, objects, paging
+from sandbox import engine, objects, paging
 from sandbox.call import Call, Handler, Page
 from sandbox.clock import DAY
 from sandbox.draw import identifier
-from sandbox.events import emit
-from sandbox.metering import MICRO, WINDOWS, aggregate
-from sandbox.options import METER_EVENT_IDENTIFIER_SECONDS
+from sandbox.events import emit, plain
+from sandbox.options import ALERTS_PER_METER_AND_CUSTOMER, METER_EVENT_IDENTIFIER_SECONDS
 from sandbox.refusals import refuse
-from sandbox.simple import changes, make
-from sandbox.store import Obj, Store
+from sandbox.simple import changes, make, sets
+from sandbox.store import MICRO, WINDOWS, Obj, Store, aggregate
 
 BACKDATING, AHEAD = 35 * DAY, 300  # how old an event may be, and how far ahead
+EVER = 2**40  # later than any event; one may lie five minutes ahead
 CANCELABLE = DAY  # after this an event that was received stays
 VALUE = re.compile(r"-?(\d{1,12}(\.\d{0,6}0*)?|\.\d{1,6}0*)", re.ASCII)  # what is kept exactly, in millionths
 
@@ -32,11 +32,9 @@ def create(call: Call) -> Obj:
 
 def switch(call: Call, status: str, verb: str) -> Obj:
     """Refuse the meter's events from now on, or take them again."""
-    meter = call.target("billing.meter")
     since = {"deactivated_at": call.store.now if status == "inactive" else None}
-    objects.update(call.store, meter, emits=False, status=status, status_transitions=since)
-    emit(call.store, f"billing.meter.{verb}", meter)
-    return meter
+    meter, now = call.target("billing.meter"), call.store.now
+    return objects.become(call.store, meter, verb, status=status, status_transitions=since, updated=now)
 
 
 def record(call: Call) -> Obj:
@@ -55,10 +53,9 @@ def record(call: Call) -> Obj:
         sql = "select max(received) from usage where meter = ? and customer = ? and at = ?"
         is_ordered = meter["event_time_window"] or meter["default_aggregation"]["formula"] == "last"
         last = store.db.execute(sql, (meter["id"], customer, at)).fetchone()[0] if is_ordered else None
-        row = (meter["id"], customer, at, name, micro, max(store.now, (last or 0) + 1))
-        sql = "insert into usage (meter, customer, at, identifier, value, received) values (?, ?, ?, ?, ?, ?)"
-        store.db.execute(sql, row)
-        alerts.check(store, meter, customer)
+        row = (store.series(meter["id"], customer), at, name, micro, max(store.now, (last or 0) + 1))
+        store.db.execute("insert into usage_event values (?, ?, ?, ?, ?)", row)
+        _trigger(store, meter, customer)
         shown = {"event_name": given["event_name"], "identifier": name, "payload": dict(payload), "timestamp": at}
         return objects.shape("billing.meter_event", created=store.now, **shown)
 
@@ -92,7 +89,7 @@ def _claim(store: Store, name: str) -> None:
     found = store.db.execute("select received from usage where identifier = ?", (name,)).fetchone()
     if found and store.now - found[0] < METER_EVENT_IDENTIFIER_SECONDS:
         raise refuse("event_twice", "identifier", id=name)
-    store.db.execute("update usage set identifier = ? where identifier = ?", (f"\0{store.issued} {name}", name))
+    store.db.execute("update usage_event set identifier = ? where identifier = ?", (f"\0{store.issued} {name}", name))
 
 
 def cancel(call: Call) -> Obj:
@@ -106,8 +103,8 @@ def cancel(call: Call) -> Obj:
     with engine.on_clock(store, engine.clock_of(store, {}, {"customer": found[0]})):
         if store.now - found[1] > CANCELABLE:
             raise refuse("event_old", param, id=name)
-    canceled = f"canceled {meter['id']}"  # counts for no meter
-    store.db.execute("update usage set meter = ? where identifier = ?", (canceled, name))
+    canceled = store.series(f"canceled {meter['id']}", found[0])  # counts for no meter
+    store.db.execute("update usage_event set series = ? where identifier = ?", (canceled, name))
     shown = {"cancel": {"identifier": name}, "event_name": meter["event_name"], "type": call.params["type"]}
     return objects.shape("billing.meter_event_adjustment", **shown)
 
@@ -115,9 +112,8 @@ def cancel(call: Call) -> Obj:
 def summaries(call: Call) -> Page:
     """Windows with usage of one customer, newest first: hours, UTC days, or the whole range."""
     store, given, meter = call.store, call.params, call.target("billing.meter")
-    customer, start, end, grouping = (
-        given["customer"], given["start_time"], given["end_time"], given.get("value_grouping_window"),
-    )  # fmt: skip
+    customer, start, end = given["customer"], given["start_time"], given["end_time"]
+    grouping = given.get("value_grouping_window")
     width = WINDOWS.get(grouping, 60)
     for name, value in (("start_time", start), ("end_time", end)):
         if value % width:
@@ -129,14 +125,60 @@ def summaries(call: Call) -> Page:
     source, value = aggregate(meter, window)
     sql = f"select {window} as place, {value} from {source} group by place order by place desc"  # noqa: S608 # numbers
     prefix = identifier("mtrusg_test_", 12, store.seed, meter["id"], customer, grouping)
-    shown = {"object": "billing.meter_event_summary", "livemode": False, "meter": meter["id"]}
-    rows = [
-        {"id": f"{prefix}{at:x}", "aggregated_value": micro / MICRO, "start_time": at, "end_time": at + span} | shown
-        for place, micro in store.db.execute(sql, (meter["id"], customer, start, end))
-        for at in (start + place * span,)
-    ]
+    shape = objects.shape("billing.meter_event_summary", meter=meter["id"])
+    rows = []
+    for place, micro in store.db.execute(sql, (meter["id"], customer, start, end)):
+        times = {"start_time": start + place * span, "end_time": start + (place + 1) * span}
+        rows.append({"id": f"{prefix}{times['start_time']:x}"} | shape | {"aggregated_value": micro / MICRO} | times)
     url = f"/v1/billing/meters/{meter['id']}/event_summaries"
     return paging.embedded(call, "billing.meter_event_summary", url, rows)
+
+
+def create_alert(call: Call) -> Obj:
+    """An alert on a meter, for one customer or for each. What was used before, by the customer's clock, is left out."""
+    store, limits = call.store, call.params["usage_threshold"]
+    customer = limits["filters"][0].get("customer") if limits.get("filters") else None
+    alike = [alert for alert in _on(store, limits["meter"]) if _customer(alert) == customer]
+    if len(alike) >= ALERTS_PER_METER_AND_CUSTOMER:
+        raise refuse("many_alerts", "usage_threshold", most=ALERTS_PER_METER_AND_CUSTOMER)
+    with engine.on_clock(store, engine.clock_of(store, {}, {"customer": customer})):
+        alert = make(call, "billing.alert", since=store.now, triggered=[])
+    alert["usage_threshold"].setdefault("filters", None)
+    return alert
+
+
+def _on(store: Store, meter: str) -> list[Obj]:
+    """A meter's alerts that are not archived."""
+    rows = store.rows("billing.alert")
+    return [alert for alert in rows if alert["status"] != "archived" and alert["usage_threshold"]["meter"] == meter]
+
+
+def _customer(alert: Obj) -> str | None:
+    filters = alert["usage_threshold"].get("filters")
+    return filters[0]["customer"] if filters else None
+
+
+def _trigger(store: Store, meter: Obj, customer: str) -> None:
+    """Trigger the meter's active alerts that the customer's usage has reached."""
+    for alert in _on(store, meter["id"]):
+        if alert["status"] != "active" or _customer(alert) not in (None, customer) or customer in alert["triggered"]:
+            continue
+        used = store.usage(meter, customer, alert["since"], EVER)
+        if used >= alert["usage_threshold"]["gte"]:
+            alert["triggered"].append(customer)
+            store.put(alert)
+            told = {"alert": plain(alert), "created": store.now, "customer": customer, "value": int(used)}
+            emit(store, "billing.alert.triggered", objects.shape("billing.alert_triggered", **told))
+
+
+def check_alerts(store: Store) -> None:
+    """The clock has come to rest: look at everybody's usage that an active alert is about."""
+    for meter in store.rows("billing.meter"):
+        if active := [alert for alert in _on(store, meter["id"]) if alert["status"] == "active"]:
+            since = min(alert["since"] for alert in active)
+            users = "select distinct customer from usage where meter = ? and at >= ? order by customer"
+            for (customer,) in store.db.execute(users, (meter["id"], since)).fetchall():
+                _trigger(store, meter, customer)
 
 
 ROUTES: dict[str, Handler] = {
@@ -147,4 +189,9 @@ ROUTES: dict[str, Handler] = {
     "GET /v1/billing/meters/{id}/event_summaries": summaries,
     "POST /v1/billing/meter_events": record,
     "POST /v1/billing/meter_event_adjustments": cancel,
+    "POST /v1/billing/alerts": create_alert,
+    "POST /v1/billing/alerts/{id}/activate": sets("billing.alert", status="active"),
+    "POST /v1/billing/alerts/{id}/deactivate": sets("billing.alert", status="inactive"),
+    "POST /v1/billing/alerts/{id}/archive": sets("billing.alert", status="archived"),
 }
+RESTS = (check_alerts,)

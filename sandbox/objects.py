@@ -45,18 +45,35 @@ def create(store: Store, kind: str, /, *, emits: bool = True, parent: str | Obj 
 
 def update(store: Store, obj: Obj, /, *, emits: bool = True, **changes: Any) -> Obj:
     """Set fields, save, and emit `<event>.updated` with what they were, if anything changed. Returns the object."""
-    previous = {key: obj.get(key) for key, value in changes.items() if obj.get(key) != value}
+    was = {key: obj.get(key) for key in changes}
+    obj.update(changes)
+    return tell(store, obj, was, emits=emits)
+
+
+def tell(store: Store, obj: Obj, was: Obj, *, emits: bool = True) -> Obj:
+    """Save an object and emit `<event>.updated`, if anything is not as in `was`, its fields (or some) before."""
+    previous = {key: old for key, old in was.items() if (now := obj.get(key)) is not old and now != old}
     if not previous:
         return obj
-    shown = {key: _changed_part(old, changes[key]) for key, old in previous.items()}
-    obj.update(changes)
     resource = RESOURCES[obj["object"]]
     if resource.has_updated and obj.get("updated") != store.now:
-        shown["updated"] = obj["updated"]
-        obj["updated"] = store.now
+        previous["updated"], obj["updated"] = obj["updated"], store.now
     store.put(obj)
-    if emits and resource.event:
+    if emits and resource.event and store.account_now >= store.events_from:  # nobody could read an older one
+        shown = {key: _changed_part(old, obj.get(key)) for key, old in previous.items()}
         emit(store, f"{resource.event}.updated", obj, shown)
+    return obj
+
+
+def become(store: Store, obj: Obj, what: str, previous: Obj | None = None, /, **changes: Any) -> Obj:
+    """Set fields, save, and emit `<event>.<what>`, such as invoice.voided; `status_transitions` note when. Returns it.
+
+    previous: what an `.updated` event is to show of the fields' old values.
+    """
+    obj.update(changes)
+    if f"{what}_at" in obj.get("status_transitions", ()):
+        obj["status_transitions"][f"{what}_at"] = store.now
+    emit(store, f"{RESOURCES[obj['object']].event}.{what}", store.put(obj), previous)
     return obj
 
 

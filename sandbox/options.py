@@ -29,7 +29,7 @@ CREDITABLE = frozenset({"open", "paid", "uncollectible"})  # statuses of an invo
 
 # --- payment (4.10)
 RETRY_DAYS = (3, 5, 7)  # days from the first attempt to each retry
-AFTER_LAST_RETRY = "cancel"  # the subscription: cancel (its invoice uncollectible) | unpaid | past_due | pause
+AFTER_LAST_RETRY = "cancel"  # the subscription: cancel (its invoice uncollectible) | unpaid | past_due
 CARD_FEE_PERCENT, CARD_FEE_FIXED = "2.9", 30  # of a charge's balance transaction
 
 # --- time (5.5)

@@ -5,18 +5,27 @@ names end in `!` when they must be given; `{"*": form}` any names; `{"any": [for
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sandbox.errors import ApiError
+from sandbox.refusals import refuse
 
 Spec = dict[str, Any]
 CATALOGUE: dict[str, Spec] = msgspec.json.decode((Path(__file__).parent / "parameters.json").read_bytes())
-INTEGER = re.compile(r"-?\d{1,15}$", re.ASCII)
-DECIMAL = re.compile(r"-?(\d+\.?\d*|\.\d+)$", re.ASCII)
+DECIMAL = re.compile(r"(?=.{1,40}$)-?(\d+\.?\d*|\.\d+)", re.ASCII)
+FORMS: dict[
+    str, tuple[str, re.Pattern[str], Callable[[str], Any]]
+] = {  # how Stripe calls it, what it matches, its value
+    "int": ("integer", re.compile(r"-?\d{1,15}", re.ASCII), int),
+    "bool": ("boolean", re.compile("true|false"), "true".__eq__),
+    "decimal": ("decimal", DECIMAL, Decimal),
+    "float": ("decimal", DECIMAL, float),
+}
 LONGEST = 5000  # characters of a text
 
 
@@ -52,118 +61,74 @@ class Given(dict[str, Any]):
         return sorted(set(names))
 
 
-def validate(spec: Spec, raw: dict[str, Any], *, lenient: frozenset[str] = frozenset()) -> Given:
-    """`raw` (nested dicts, lists and strings) typed by `spec`. Raises ApiError (400) as Stripe words it.
+def validate(spec: Spec, raw: dict[str, Any], name: str = "") -> Given:
+    """`raw` (nested dicts, lists and strings) typed by `spec`; `name` is the parameter that holds it all.
 
-    lenient: top-level names that are dropped instead of refused.
+    Raises ApiError (400) as Stripe words it.
     """
-    return _object(spec, {key: value for key, value in raw.items() if key not in lenient}, "")
-
-
-def _object(spec: Spec, raw: dict[str, Any], name: str) -> Given:
-    any_form = spec.get("*")
-    if any_form is not None:
-        return Given({key: _value(any_form, value, _join(name, key)) for key, value in raw.items()})
+    if any_name := spec.get("*"):
+        return Given({key: _value(any_name, value, inside(name, key)) for key, value in raw.items()})
     known = {key.rstrip("!"): form for key, form in spec.items()}
-    unknown = [_join(name, key) for key in raw if key not in known]
-    if unknown:
+    if unknown := [inside(name, key) for key in raw if key not in known]:
         many = "s" if len(unknown) > 1 else ""
-        raise ApiError(
-            400, f"Received unknown parameter{many}: {', '.join(unknown)}", param=unknown[0], code="parameter_unknown"
-        )
+        raise refuse("unknown_parameter", unknown[0], many=many, names=", ".join(unknown))
     for key in spec:
         if key.endswith("!") and key[:-1] not in raw:
-            full = _join(name, key[:-1])
-            raise ApiError(400, f"Missing required param: {full}.", param=full, code="parameter_missing")
-    return Given({key: _value(known[key], value, _join(name, key)) for key, value in raw.items()})
+            raise refuse("missing", inside(name, key[:-1]))
+    return Given({key: _value(known[key], value, inside(name, key)) for key, value in raw.items()})
 
 
-def _join(name: str, key: str) -> str:
-    return f"{name}[{key}]" if name else key
+def inside(holder: str, name: str) -> str:
+    """The name of a parameter in a hash, as Stripe writes it; `holder` may be empty."""
+    return f"{holder}[{name}]" if holder else name
 
 
 def _value(form: Any, raw: Any, name: str) -> Any:
     if isinstance(form, dict):
-        if "any" in form and isinstance(form["any"], list):
+        if isinstance(form.get("any"), list):
             return _any(form["any"], raw, name)
         if raw == "" and "*" in form:
             return ""  # metadata: take all of it away
         if not isinstance(raw, dict):
-            raise ApiError(400, "Invalid object", param=name)
-        return _object(form, raw, name)
+            raise refuse("no_object", name)
+        return validate(form, raw, name)
     if isinstance(form, list):
-        if raw == "":
-            return []
-        if isinstance(raw, dict) and not raw:
+        if raw in ("", {}):
             return []
         if not isinstance(raw, list):
-            raise ApiError(400, "Invalid array", param=name)
+            raise refuse("no_array", name)
         return [_value(form[0], one, f"{name}[{place}]") for place, one in enumerate(raw)]
     if not isinstance(raw, str):
-        kind = "string" if form in ("str", "decimal") or form.startswith("=") else form.replace("int", "integer")
-        raise ApiError(400, f"Invalid {kind}: {_short(raw)}", param=name)
+        raise refuse("invalid", name, what=FORMS[form][0] if form in FORMS else "string", value=_short(raw))
     return _scalar(form, raw, name)
 
 
 def _scalar(form: str, raw: str, name: str) -> Any:
-    if form == "str":
-        if len(raw) > LONGEST:
-            raise ApiError(
-                400, f"Invalid string: {raw[:10]}...{raw[-4:]}; must be at most {LONGEST} characters", param=name
-            )
-        return raw
-    if form.startswith("="):
-        choices = form[1:].split("|")
-        if raw not in choices:
-            named = [f"'{choice}'" if choice == "" else choice for choice in choices]
-            last = f"{', '.join(named[:-1])}, or {named[-1]}" if len(named) > 2 else " or ".join(named)
-            raise ApiError(400, f"Invalid {name}: must be one of {last}", param=name)
+    if form == "str" and len(raw) > LONGEST:
+        raise refuse("too_long", name, start=raw[:10], end=raw[-4:], most=LONGEST)
+    if form.startswith("=") and raw not in (choices := form[1:].split("|")):
+        *first, last = [choice or "''" for choice in choices]
+        raise refuse("no_choice", name, choices=f"{', '.join(first)}{',' * (len(first) > 1)} or {last}")
+    if form not in FORMS:
         return raw
     if raw == "":
-        raise ApiError(
-            400,
-            f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; "
-            f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty "
-            "value.",
-            param=name,
-            code="parameter_invalid_empty",
-        )
-    if form == "int":
-        if not INTEGER.match(raw):
-            raise ApiError(400, f"Invalid integer: {_short(raw)}", param=name, code="parameter_invalid_integer")
-        return int(raw)
-    if form == "bool":
-        if raw not in ("true", "false"):
-            raise ApiError(400, f"Invalid boolean: {_short(raw)}", param=name)
-        return raw == "true"
-    exact = _decimal(raw, name)
-    return exact if form == "decimal" else float(exact)
-
-
-def _decimal(raw: str, name: str) -> Decimal:
-    try:
-        if not DECIMAL.match(raw) or len(raw) > 40:
-            raise InvalidOperation
-        return Decimal(raw)
-    except InvalidOperation as error:
-        raise ApiError(400, f"Invalid decimal: {_short(raw)}", param=name) from error
+        raise refuse("cannot_unset", name)
+    what, pattern, read = FORMS[form]
+    if not pattern.fullmatch(raw):
+        raise refuse("invalid_integer" if form == "int" else "invalid", name, what=what, value=_short(raw))
+    return read(raw)
 
 
 def _any(forms: list[Any], raw: Any, name: str) -> Any:
-    """The first form that fits; the refusal of the last that has the value's kind (hash, array or scalar)."""
-    refusal: ApiError | None = None
-    for form in sorted(forms, key=lambda form: not _is_alike(form, raw)):
+    """The first form that fits; else the refusal of the first that has the value's kind (hash, array or scalar)."""
+    kind = type(raw) if isinstance(raw, list | str) else dict
+    refusals = []
+    for form in sorted(forms, key=lambda form: type(form) is not kind):
         try:
             return _value(form, raw, name)
         except ApiError as error:
-            refusal = refusal or error
-    raise refusal or ApiError(400, f"Invalid value: {_short(raw)}", param=name)
-
-
-def _is_alike(form: Any, raw: Any) -> bool:
-    if isinstance(raw, str):
-        return isinstance(form, str)
-    return type(form) is type(raw)
+            refusals.append(error)
+    raise refusals[0]
 
 
 def _short(raw: object) -> str:

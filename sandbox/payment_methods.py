@@ -2,7 +2,6 @@
 
 from sandbox import objects
 from sandbox.call import Call, Handler
-from sandbox.events import emit
 from sandbox.refusals import refuse
 from sandbox.simple import EMPTY
 from sandbox.store import Obj, Store
@@ -28,34 +27,38 @@ def named(store: Store, token: str, param: str, status: int = 400) -> Obj:
 
     Raises ApiError (`status`).
     """
-    found = store.find("payment_method", token)
-    if found is None and token in CARDS:
-        brand, last4, _ = CARDS[token]
-        networks = {"available": [brand], "preferred": None}
-        shown = {"brand": brand, "display_brand": brand, "last4": last4, "networks": networks}
-        found = objects.create(store, "payment_method", card=EMPTY["payment_method"]["card"] | shown)
-    if found is None:
+    if found := store.find("payment_method", token):
+        return found
+    if token not in CARDS:
         raise refuse("no_card", param, http=status, id=token)
-    return found
+    brand, last4, _ = CARDS[token]
+    networks = {"available": [brand], "preferred": None}
+    shown = {"brand": brand, "display_brand": brand, "last4": last4, "networks": networks}
+    return objects.create(store, "payment_method", emits=False, card=EMPTY["payment_method"]["card"] | shown)
 
 
-def of_customer(store: Store, token: str, customer: Obj) -> Obj:
+def of_customer(store: Store, token: str, customer: Obj, param: str) -> Obj:
     """The customer's payment method with that id, or made from that test token. Raises ApiError (400)."""
     last4 = CARDS[token][1] if token in CARDS else None
     for method in store.rows("payment_method", customer=customer["id"]):
         if method["id"] == token or method["card"]["last4"] == last4:
             return method
-    raise refuse("not_attached", "invoice_settings[default_payment_method]", id=token)
+    raise refuse("not_attached", param, id=token)
 
 
 def attach(store: Store, method: Obj, customer: Obj) -> Obj:
     """Make it the customer's. Raises ApiError (400) if it is another's."""
-    if method["customer"] not in (None, customer["id"]):
-        raise refuse("attached")
     if method["customer"] is None:
-        method["customer"] = customer["id"]
-        emit(store, "payment_method.attached", store.put(method))
+        return objects.become(store, method, "attached", customer=customer["id"])
+    if method["customer"] != customer["id"]:
+        raise refuse("attached")
     return method
+
+
+def attach_named(call: Call) -> Obj:
+    """Attach the payment method of the URL, or one made from a test token."""
+    method = named(call.store, call.path["id"], "payment_method", 404)
+    return attach(call.store, method, call.store.get("customer", call.params["customer"]))
 
 
 def detach(call: Call) -> Obj:
@@ -63,8 +66,8 @@ def detach(call: Call) -> Obj:
     store, method = call.store, call.target("payment_method")
     if method["customer"] is None:
         raise refuse("detached")
-    customer, method["customer"] = store.get("customer", method["customer"]), None
-    emit(store, "payment_method.detached", store.put(method), {"customer": customer["id"]})
+    customer = store.get("customer", method["customer"])
+    objects.become(store, method, "detached", {"customer": customer["id"]}, customer=None)
     settings = customer["invoice_settings"]
     if settings["default_payment_method"] == method["id"]:
         objects.update(store, customer, invoice_settings=settings | {"default_payment_method": None})
@@ -72,10 +75,6 @@ def detach(call: Call) -> Obj:
 
 
 ROUTES: dict[str, Handler] = {
-    "POST /v1/payment_methods/{id}/attach": lambda call: attach(
-        call.store,
-        named(call.store, call.path["id"], "payment_method", 404),
-        call.store.get("customer", call.params["customer"]),
-    ),
+    "POST /v1/payment_methods/{id}/attach": attach_named,
     "POST /v1/payment_methods/{id}/detach": detach,
 }

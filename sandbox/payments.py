@@ -32,17 +32,18 @@ def move_balance(store: Store, customer: Obj, amount: int, kind: str, **fields: 
 def ask(store: Store, invoice: Obj) -> None:
     """A payment intent for what a newly opened invoice asks, as its default payment."""
     if invoice["amount_remaining"]:
-        text = f"Payment for Invoice {invoice['number']}"
         named = {name: invoice[name] for name in ("currency", "customer")}
-        intent = objects.create(store, "payment_intent", amount=invoice["amount_remaining"], description=text, **named)
-        attach(store, invoice, intent, is_default=True, id=_default_id(invoice))
+        named |= {"amount": invoice["amount_remaining"], "description": f"Payment for Invoice {invoice['number']}"}
+        attach(store, invoice, objects.create(store, "payment_intent", **named), id=_default_id(invoice))
 
 
-def attach(store: Store, invoice: Obj, intent: Obj, *, is_default: bool = False, **fields: Any) -> Obj:
-    """Link an intent to an invoice as one of its payments."""
-    on = {"invoice": invoice["id"], "payment": {"payment_intent": intent["id"], "type": "payment_intent"}} | fields
-    on |= {"amount_requested": intent["amount"], "currency": invoice["currency"], "is_default": is_default}
-    return objects.create(store, "invoice_payment", emits=False, parent=intent["id"], **on)
+def attach(store: Store, invoice: Obj, intent: Obj, **fields: Any) -> Obj:
+    """Link an intent to an invoice as one of its payments; that with an id of its own is the invoice's default."""
+    link = {"payment_intent": intent["id"], "type": "payment_intent"}
+    return objects.create(
+        store, "invoice_payment", emits=False, parent=intent["id"], invoice=invoice["id"], payment=link,
+        amount_requested=intent["amount"], currency=invoice["currency"], is_default="id" in fields, **fields,
+    )  # fmt: skip
 
 
 def _default_id(invoice: Obj) -> str:
@@ -56,19 +57,14 @@ def default_payment(store: Store, invoice: Obj) -> Obj | None:
     return found if found and found["status"] == "open" else None
 
 
+def payment_of(store: Store, intent: Obj) -> Obj | None:
+    """The invoice payment that an intent is attached as, if it is."""
+    return next(iter(store.rows("invoice_payment", parent=intent["id"])), None)
+
+
 def intent_of(store: Store, payment: Obj) -> Obj:
     """The intent behind one of an invoice's payments."""
     return store.get("payment_intent", payment["payment"]["payment_intent"])
-
-
-def lower(store: Store, invoice: Obj) -> None:
-    """After a part was paid or credited: the default payment asks for the rest, or for nothing."""
-    payment, rest = default_payment(store, invoice), invoice["amount_remaining"]
-    if payment is not None and not rest:
-        withdraw(store, invoice)
-    elif payment is not None and payment["amount_requested"] != rest:
-        objects.update(store, payment, emits=False, amount_requested=rest)
-        objects.update(store, intent_of(store, payment), emits=False, amount=rest)
 
 
 def withdraw(store: Store, invoice: Obj) -> None:
@@ -76,8 +72,7 @@ def withdraw(store: Store, invoice: Obj) -> None:
     for payment in store.rows("invoice_payment", invoice=invoice["id"], status="open"):
         payment["status_transitions"]["canceled_at"] = store.now
         objects.update(store, payment, emits=False, status="canceled")
-        intent = intent_of(store, payment)
-        if intent["status"] in intents.OPEN:
+        if (intent := intent_of(store, payment))["status"] in intents.OPEN:
             intents.cancel(store, intent, "void_invoice" if invoice["status"] == "void" else None)
 
 
@@ -92,7 +87,7 @@ def collect(store: Store, invoice: Obj) -> Obj:
     if pause == "void":
         invoices.void(store, invoice)
     elif pause == "mark_uncollectible":
-        invoices.end(store, invoice, "uncollectible", "subscription_paused")
+        invoices.give_up(store, invoice, "subscription_paused")
     elif invoice["amount_remaining"] == 0:
         settle(store, invoice)
     elif invoice["collection_method"] == "send_invoice":
@@ -112,7 +107,11 @@ def attempt(store: Store, invoice: Obj, method: Obj | None = None, *, by_hand: b
     is_counted = not by_hand or invoice["attempt_count"] == 0
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + is_counted)
     told = None if method else store.world.pays(store, invoice, invoice["attempt_count"])
-    method = method or _method_of(store, invoice)
+    if method is None:
+        sub, customer = subscription_of(store, invoice), store.get("customer", invoice["customer"])
+        named = invoice["default_payment_method"] or (sub and sub["default_payment_method"])
+        named = named or customer["invoice_settings"].get("default_payment_method") or customer["default_source"]
+        method = store.find("payment_method", named) if named else None
     decline = None if told == "succeeds" else told
     if told is None:
         decline = payment_methods.outcome(store, method["id"]) if method else NO_METHOD
@@ -123,43 +122,45 @@ def attempt(store: Store, invoice: Obj, method: Obj | None = None, *, by_hand: b
         intents.attempt(store, intent_of(store, payment), method["id"] if method else None, decline)
     if decline is None:
         credit(store, invoice, payment)
-        return None
-    _fail(store, invoice, before, is_counted)
+    else:
+        _fail(store, invoice, before, is_counted)
     return decline
 
 
-def _method_of(store: Store, invoice: Obj) -> Obj | None:
-    sub, customer = subscription_of(store, invoice), store.get("customer", invoice["customer"])
-    named = invoice["default_payment_method"] or (sub and sub["default_payment_method"])
-    named = named or customer["invoice_settings"].get("default_payment_method") or customer["default_source"]
-    return store.find("payment_method", named) if named else None
-
-
 def credit(store: Store, invoice: Obj, payment: Obj) -> None:
-    """One of an invoice's payments came in: count it, and settle the invoice if nothing remains."""
+    """One of an invoice's payments came in: count it; what is over becomes credit of the customer."""
     received, was = intent_of(store, payment)["amount_received"], invoice["amount_paid"]
     over = max(received - invoice["amount_remaining"], 0)
-    payment["status_transitions"]["paid_at"] = store.now
-    objects.update(store, payment, emits=False, amount_paid=received, status="paid")
-    emit(store, "invoice_payment.paid", payment)
-    rest = invoice["amount_remaining"] - received + over
-    invoice.update(amount_paid=was + received, amount_remaining=rest, amount_overpaid=invoice["amount_overpaid"] + over)
-    store.put(invoice)
+    objects.become(store, payment, "paid", amount_paid=received, status="paid")
+    invoice.update(amount_paid=was + received, amount_overpaid=invoice["amount_overpaid"] + over)
     if over:
         customer = store.get("customer", invoice["customer"])
         move_balance(store, customer, -over, "invoice_overpaid", invoice=invoice["id"])
-    lower(store, invoice)
-    if rest == 0:
+    reduce(store, invoice, received - over, amount_paid=was)
+
+
+def reduce(store: Store, invoice: Obj, amount: int, **before: int) -> None:
+    """So much less of an invoice remains to be paid: it is paid if that is all, else its default payment asks for less.
+
+    before: what else has changed of the invoice, as it was.
+    """
+    before["amount_remaining"] = invoice["amount_remaining"]
+    invoice["amount_remaining"] -= amount
+    if amount and not invoice["amount_remaining"]:
         settle(store, invoice)
-    else:
-        emit(store, "invoice.updated", invoice, {"amount_paid": was, "amount_remaining": rest + received})
+        return
+    if payment := default_payment(store, invoice):
+        objects.update(store, payment, emits=False, amount_requested=invoice["amount_remaining"])
+        objects.update(store, intent_of(store, payment), emits=False, amount=invoice["amount_remaining"])
+    objects.tell(store, invoice, before)
 
 
 def settle(store: Store, invoice: Obj) -> None:
     """Nothing remains to be paid: the invoice is paid, and its subscription and customer in good standing again."""
-    invoice["status_transitions"]["paid_at"] = store.now
-    invoice.update(status="paid", attempted=True, amount_remaining=0, next_payment_attempt=None, status_details=None)
-    emit(store, "invoice.paid", store.put(invoice))
+    if default_payment(store, invoice):
+        withdraw(store, invoice)
+    objects.become(store, invoice, "paid", status="paid", attempted=True, amount_remaining=0,
+                   next_payment_attempt=None, status_details=None)  # fmt: skip
     emit(store, "invoice.payment_succeeded", invoice)
     customer, sub = store.get("customer", invoice["customer"]), subscription_of(store, invoice)
     if customer["delinquent"] and not _owes(store, customer=customer["id"]):
@@ -178,11 +179,6 @@ def _owes(store: Store, **owner: str) -> bool:
     return any(one["attempted"] or (one["due_date"] or store.now) < store.now for one in found)
 
 
-def payment_of(store: Store, intent: Obj) -> Obj | None:
-    """The invoice payment that an intent is attached as, if it is."""
-    return next(iter(store.rows("invoice_payment", parent=intent["id"])), None)
-
-
 # --- dunning
 
 
@@ -190,25 +186,21 @@ def _fail(store: Store, invoice: Obj, before: Obj, is_counted: bool) -> None:
     """After an attempt in vain: plan the next one, past due, and after the last what the account has chosen."""
     count, sub = invoice["attempt_count"], subscription_of(store, invoice)
     is_first, is_over = invoice["billing_reason"] == "subscription_create", count > len(RETRY_DAYS)
-    is_automatic = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically"
-    if is_counted:
-        invoice["next_payment_attempt"] = None
-        if is_automatic and not is_over and not is_first:  # Stripe waits for the customer to pay a first invoice
-            at = store.now + DAY * (RETRY_DAYS[count - 1] - (0, *RETRY_DAYS)[count - 1])
-            invoice["next_payment_attempt"] = at
-            store.schedule(at, "invoice_retry", invoice["id"])
-    emit(store, "invoice.payment_failed", store.put(invoice))
-    emit(store, "invoice.updated", invoice, {name: old for name, old in before.items() if old != invoice[name]})
-    if is_counted and not is_first:
-        fall_behind(store, invoice)
-    if not is_counted or not is_over or sub is None or sub["status"] not in ("past_due", "unpaid"):
+    if is_counted:  # Stripe waits for the customer to pay a first invoice
+        again = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically" and not is_first
+        days = RETRY_DAYS[count - 1] - (0, *RETRY_DAYS)[count - 1] if again and not is_over else 0
+        invoices.plan(store, invoice, store.now + days * DAY if days else None)
+    emit(store, "invoice.payment_failed", invoice)
+    objects.tell(store, invoice, before)
+    if not is_counted or is_first:
+        return
+    fall_behind(store, invoice)
+    if not is_over or sub is None or sub["status"] not in ("past_due", "unpaid"):
         return
     if AFTER_LAST_RETRY == "unpaid":
         subscriptions.save(store, sub, status="unpaid")
-    elif AFTER_LAST_RETRY == "pause":
-        subscriptions.hold(store, sub, "final_payment_failure")
     elif AFTER_LAST_RETRY == "cancel":
-        invoices.end(store, invoice, "uncollectible", "max_payment_attempts")
+        invoices.give_up(store, invoice, "max_payment_attempts")
         subscriptions.end(store, sub, "payment_failed")
 
 
@@ -218,10 +210,3 @@ def fall_behind(store: Store, invoice: Obj) -> None:
     objects.update(store, store.get("customer", invoice["customer"]), delinquent=True)
     if sub and sub["status"] == "active" and not (sub["pending_update"] and sub["latest_invoice"] == invoice["id"]):
         subscriptions.save(store, sub, status="past_due")
-
-
-def _retry(store: Store, ref: str) -> None:
-    collect(store, store.get("invoice", ref))
-
-
-TASKS = {"invoice_retry": _retry}

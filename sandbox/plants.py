@@ -8,7 +8,6 @@ import numpy as np
 from sandbox import draw, member
 from sandbox.clock import DAY, WORLD_END, add_months, months_between
 from sandbox.member import Member
-from sandbox.population import Person
 from sandbox.store import Store
 from sandbox.usage import Anomaly
 
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
 LEAD = 60 * DAY  # before the world's end: the open period of everybody, and that of every planted spike, begins later
 SHOWS = 7  # days on which the change of level is labelled, if it is large
 SPIKE_WINDOW = 25  # days before the world's end in which planted spikes fall
+# of the quota: at least so much (drawn between two), at most; and the fewest days a period may have had
+WANTED = {"hot": (0.88, 1.02, 1.25, 15), "spiked": (0.93, 1.0, 1.08, 20)}
 LOOKED_AT = 4_000  # candidates: enough to find close ones for any share that is asked for
-Candidate = tuple[float, int, Member]  # how far its level must move (|log|), whose, with the plant
+Candidate = tuple[float, int, list[Anomaly], Member]  # how far its level must move (|log|), whose, the plant
 
 
 def moment(start: int) -> int:
@@ -32,13 +33,18 @@ def arrange(world: "SeededCompany", store: Store) -> list[Member]:
 
     Only settled customers below the highest plan. They may still leave, but neither lose interest nor upgrade.
     """
-    spec = world.company["plants"]
-    members = [one for one in member.everybody(store, open_only=True) if _is_settled(world, one)][:LOOKED_AT]
-    count = world.population.customers
-    hot = _closest([_hot(world, one) for one in members], max(spec["hot_customers"], count * spec["hot_share"]))
-    taken = {one.idx for one in hot}
-    rest = [_spiked(world, one) for one in members if one.idx not in taken]
-    return hot + _closest(rest, max(spec["spiked_customers"], count * spec["spiked_share"]))
+    left, chosen = member.everybody(store, open_only=True), list[Member]()
+    left = [one for one in left if _is_settled(world, one)][:LOOKED_AT]
+    for name in WANTED:
+        least, share = (world.company["plants"][f"{name}_{what}"] for what in ("customers", "share"))
+        found: list[Candidate] = sorted(
+            filter(None, (_candidate(world, one, name) for one in left)), key=lambda each: each[:2]
+        )
+        for _, _, planted, one in found[: math.ceil(max(least, world.population.customers * share))]:
+            one.planted = planted
+            chosen.append(one)
+        left = [one for one in left if not one.planted]
+    return chosen
 
 
 def _is_settled(world: "SeededCompany", one: Member) -> bool:
@@ -49,46 +55,23 @@ def _is_settled(world: "SeededCompany", one: Member) -> bool:
     return plan["rank"] < highest and not is_low and not grown and one.leaves_at is None
 
 
-def _closest(candidates: list[Candidate | None], wanted: float) -> list[Member]:
-    found = sorted((each for each in candidates if each), key=lambda each: each[:2])
-    return [one for _, _, one in found[: math.ceil(wanted)]]
-
-
-def _period(person: Person, at: int) -> tuple[int, int]:
-    """First and last day number of the billing period around `at`, no further than the world's end."""
-    count = months_between(person.joins_at, at)
-    end = min(add_months(person.joins_at, count + 1), WORLD_END)
-    return add_months(person.joins_at, count) // DAY, (end - 1) // DAY
-
-
-def _plant(
-    world: "SeededCompany", one: Member, days: tuple[int, int], low: float, high: float, spikes: list[Anomaly]
-) -> Candidate:
-    """The nearest level at which the days first..last, without anomalies, use `low` to `high` of the quota."""
-    person = world.person(one.idx)
-    one.planted = []  # it may have been a candidate for something else
-    span = np.arange(days[0], days[1] + 1, dtype=np.int64)
-    _, normal, _ = member.used(world.company, person, one, span)
+def _candidate(world: "SeededCompany", one: Member, name: str) -> Candidate | None:
+    """The nearest level at which a billing period uses a wanted share of the quota, before its spikes: the open period,
+    or that in which the spike falls. None if that period is too short, or begins within the spike."""
+    seed, person, spec, at, spikes = world.seed, world.person(one.idx), world.company["plants"], WORLD_END, []
+    low, most, high, shortest = WANTED[name]
+    if name == "spiked":
+        end = WORLD_END // DAY - 1 - draw.whole(0, SPIKE_WINDOW - 5, seed, one.idx, "planted day")
+        begin = end - draw.whole(*spec["days"], seed, one.idx, "planted days") + 1
+        factor = draw.between(*spec["factor"], seed, one.idx, "planted factor")
+        at, spikes = end * DAY, [Anomaly(0, "spike", begin, end, factor)]
+    age = months_between(person.joins_at, at)
+    first = add_months(person.joins_at, age) // DAY
+    last = (min(add_months(person.joins_at, age + 1), WORLD_END) - 1) // DAY
+    if last - first < shortest or any(spike.first <= first for spike in spikes):
+        return None
+    _, normal, _ = member.used(person, one, np.arange(first, last + 1, dtype=np.int64))
     share = max(float(normal[0].sum()) * 1e-6, 1.0) / world.company["plans"][person.plan]["included"]
-    scale = min(max(share, low), high) / share
-    first = max(WORLD_END - LEAD, person.joins_at) // DAY
-    one.planted = [Anomaly(0, "shift", first, first + SHOWS - 1, scale), *spikes]
-    return abs(math.log(scale)), one.idx, one
-
-
-def _hot(world: "SeededCompany", one: Member) -> Candidate | None:
-    days = _period(world.person(one.idx), WORLD_END)
-    if days[1] - days[0] < 15:
-        return None
-    return _plant(world, one, days, draw.between(0.88, 1.02, world.seed, one.idx, "hot"), 1.25, [])
-
-
-def _spiked(world: "SeededCompany", one: Member) -> Candidate | None:
-    seed, spec = world.seed, world.company["plants"]
-    last = WORLD_END // DAY - 1 - draw.whole(0, SPIKE_WINDOW - 5, seed, one.idx, "planted day")
-    first = last - draw.whole(*spec["days"], seed, one.idx, "planted days") + 1
-    days = _period(world.person(one.idx), last * DAY)
-    if first <= days[0] or days[1] - days[0] < 20:
-        return None
-    spike = Anomaly(0, "spike", first, last, draw.between(*spec["factor"], seed, one.idx, "planted factor"))
-    return _plant(world, one, days, draw.between(0.93, 1.0, seed, one.idx, "spiked"), 1.08, [spike])
+    scale = min(max(share, draw.between(low, most, seed, one.idx, name)), high) / share
+    begins = max(WORLD_END - LEAD, person.joins_at) // DAY
+    return abs(math.log(scale)), one.idx, [Anomaly(0, "shift", begins, begins + SHOWS - 1, scale), *spikes], one

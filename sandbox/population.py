@@ -8,9 +8,8 @@ from sandbox.clock import DAY, WORLD_END, history_start
 from sandbox.company_file import Company
 from sandbox.usage import Items, items_of
 
-WORDS = "Harbor Cedar Northwind Lumen Quartz Juniper Atlas Vela Orchid Summit Kestrel Tidal Ember Nimbus Aster Fjord"
-TRADES = "Analytics Labs Robotics Health Systems Freight Media Foods Capital Games Energy Studio Networks Works"
-FIRST, SECOND = WORDS.split(), TRADES.split()
+FIRST = "Harbor Cedar Northwind Lumen Quartz Juniper Atlas Vela Orchid Summit Kestrel Tidal Ember Nimbus Aster Fjord"
+SECOND = "Analytics Labs Robotics Health Systems Freight Media Foods Capital Games Energy Studio Networks Works"
 FIRST_DAYS = 28  # in which the customers of signups.at_start join
 
 
@@ -59,44 +58,47 @@ class Population:
         signups = self.company["signups"]
         first = round(self.customers * signups["at_start"])
         place = draw.uniform(self.seed, idx, "joins")
+        begin = self.start + FIRST_DAYS * DAY
         if idx < first:
-            at = self.start + (idx + place) * (1 / first) * FIRST_DAYS * DAY
+            second = int(self.start + (idx + place) * (1 / first) * FIRST_DAYS * DAY)
         else:
             share = (idx - first + place) * (1 / max(self.customers - first, 1))
             curve = signups["growth"] - 1  # signups per unit of time go linearly from 1 to `growth`
             total = 1 + curve / 2
-            if share >= 1:
-                passed = 1 + (share - 1) * total / signups["growth"]
-            else:
-                passed = (math.sqrt(1 + 2 * curve * share * total) - 1) / curve if curve else share
-            begin = self.start + FIRST_DAYS * DAY
-            at = begin + passed * (WORLD_END - begin)
-        second = int(at)
+            passed = (math.sqrt(1 + 2 * curve * min(share, 1) * total) - 1) / curve if curve else min(share, 1)
+            passed += max(share - 1, 0) * total / signups["growth"]
+            second = int(begin + passed * (WORLD_END - begin))
         return second if second % DAY else second + 1
 
     def person(self, idx: int) -> Person:
         """The customer with that index."""
         company, seed = self.company, self.seed
-        currency = draw.pick(list(company["currencies"]), list(company["currencies"].values()), seed, idx, "currency")
-        shares = [spec["share"] for spec in company["segments"].values()]
-        segment = draw.pick(list(company["segments"]), shares, seed, idx, "segment")
+
+        def one_of(weights: dict[str, float], what: str) -> str:
+            return draw.pick(list(weights), list(weights.values()), seed, idx, what)
+
+        def happens(chance: float, what: str) -> bool:
+            return draw.uniform(seed, idx, what) < chance
+
+        currency = one_of(company["currencies"], "currency")
+        segment = one_of({name: spec["share"] for name, spec in company["segments"].items()}, "segment")
         spec, behaviour = company["segments"][segment], company["behaviour"]
-        plan = draw.pick(list(spec["plans"]), list(spec["plans"].values()), seed, idx, "plan")
-        name = f"{FIRST[draw.whole(0, len(FIRST) - 1, seed, idx, 'first')]} {SECOND[idx % len(SECOND)]} {idx + 1}"
-        has_seats = draw.uniform(seed, idx, "has seats") < company["usage"]["seats"]
-        joins_at = self.joins_at(idx)
+        first, second = FIRST.split(), SECOND.split()
+        name = f"{first[draw.whole(0, len(first) - 1, seed, idx, 'first')]} {second[idx % len(second)]} {idx + 1}"
+        plan, joins_at = one_of(spec["plans"], "plan"), self.joins_at(idx)
+        seats = draw.whole(*spec["seats"], seed, idx, "seats")
         return Person(
             idx=idx,
             name=name,
             email=f"billing@{name.lower().replace(' ', '-')}.example",
             currency=currency,
             segment=segment,
-            tier=draw.pick(list(spec["tiers"]), list(spec["tiers"].values()), seed, idx, "tier"),
+            tier=one_of(spec["tiers"], "tier"),
             plan=plan,
-            seats=draw.whole(*spec["seats"], seed, idx, "seats") if has_seats else 0,
+            seats=seats if happens(company["usage"]["seats"], "has seats") else 0,
             joins_at=joins_at,
-            leaves_at_period_end=draw.uniform(seed, idx, "period end") < behaviour["at_period_end"],
-            has_coupon=draw.uniform(seed, idx, "coupon") < behaviour["welcome"],
-            upgrades=draw.uniform(seed, idx, "upgrades") < behaviour["upgrades"],
+            leaves_at_period_end=happens(behaviour["at_period_end"], "period end"),
+            has_coupon=happens(behaviour["welcome"], "coupon"),
+            upgrades=happens(behaviour["upgrades"], "upgrades"),
             items=items_of(company, seed, idx, segment, company["plans"][plan]["included"], joins_at),
         )

@@ -1,16 +1,18 @@
-"""Products and prices (stripe.md 4.7). What makes no sense is refused by rules.json; amounts never change."""
+"""Products, prices and coupons (stripe.md 4.7, 4.8). What makes no sense is refused by rules.json; amounts stay."""
 
 from decimal import Decimal
+from typing import Any
 
 from sandbox import objects
 from sandbox.call import Call, Handler
-from sandbox.events import plain
-from sandbox.params import Given
+from sandbox.events import emit, plain
+from sandbox.params import Given, inside
 from sandbox.refusals import refuse
 from sandbox.simple import changes, make, taken
 from sandbox.store import Obj, Store
 
 LONGEST = {"day": 1095, "week": 156, "month": 36, "year": 3}  # interval_count: three years
+RECURRING = {"interval_count": 1, "meter": None, "trial_period_days": None, "usage_type": "licensed"}
 
 
 def create_product(call: Call) -> Obj:
@@ -53,15 +55,14 @@ def described(call: Call, given: Given, within: str = "") -> Obj:
     if "tiers" in given:
         fields["tiers"] = _tiers(given["tiers"])
     elif "custom_unit_amount" in given:
-        fields["custom_unit_amount"] = {
-            name: given["custom_unit_amount"].get(name) for name in ("maximum", "minimum", "preset")
-        }
+        shape: Obj = {"maximum": None, "minimum": None, "preset": None}
+        fields["custom_unit_amount"] = shape | taken("price", given)["custom_unit_amount"]
+        fields["custom_unit_amount"].pop("enabled")
     else:
         fields |= _twins(given, "unit_amount")
     if recurring := fields.get("recurring"):
-        missing = {"interval_count": 1, "meter": None, "trial_period_days": None, "usage_type": "licensed"}
-        fields |= {"type": "recurring", "recurring": missing | recurring}
-        param = f"{within}[recurring]" if within else "recurring"
+        fields |= {"type": "recurring", "recurring": RECURRING | recurring}
+        param = inside(within, "recurring")
         if recurring.get("interval_count", 1) > LONGEST[recurring["interval"]]:
             raise refuse("three_years", f"{param}[interval_count]")
         if (meter := recurring.get("meter")) and call.store.get("billing.meter", meter)["status"] != "active":
@@ -80,15 +81,12 @@ def _twins(given: Given, name: str) -> Obj:
 
 
 def _tiers(given: list[Given]) -> list[Obj]:
-    tiers: list[Obj] = []
-    below, last = 0, len(given) - 1
+    below, tiers = 0, []
     for index, row in enumerate(given):
-        up_to = row["up_to"]
-        if (up_to == "inf") != (index == last) or (index < last and up_to <= below):
+        up_to, is_last = row["up_to"], index == len(given) - 1
+        if (up_to == "inf") != is_last or (not is_last and up_to <= below):
             raise refuse("tier_order", f"tiers[{index}][up_to]")
-        tiers.append(
-            _twins(row, "flat_amount") | _twins(row, "unit_amount") | {"up_to": None if index == last else up_to}
-        )
+        tiers.append(_twins(row, "flat_amount") | _twins(row, "unit_amount") | {"up_to": None if is_last else up_to})
         below = up_to
     return tiers
 
@@ -100,8 +98,7 @@ def _take_key(call: Call, key: str | None, own: str | None = None) -> None:
         if price["lookup_key"] == key and price["id"] != own:
             if not moves:
                 raise refuse("lookup_taken", "lookup_key", id=price["id"])
-            objects.update(call.store, price, lookup_key=None)
-            _refresh(call.store, price)
+            _change(call.store, price, lookup_key=None)
 
 
 def update_price(call: Call) -> Obj:
@@ -114,13 +111,12 @@ def update_price(call: Call) -> Obj:
     if price["tax_behavior"] not in ("unspecified", fields.get("tax_behavior", price["tax_behavior"])):
         raise refuse("tax_behavior", "tax_behavior")
     _take_key(call, fields.get("lookup_key"), price["id"])
+    return _change(store, price, **fields)
+
+
+def _change(store: Store, price: Obj, **fields: Any) -> Obj:
+    """Change a price, also in the subscription items that show it."""
     objects.update(store, price, **fields)
-    _refresh(store, price)
-    return price
-
-
-def _refresh(store: Store, price: Obj) -> None:
-    """Put a changed price into the subscription items that show it."""
     store.flush()
     holds = "select id from object where kind = 'subscription' and json like ?"
     for (identifier,) in store.db.execute(holds, (f'%"{price["id"]}"%',)).fetchall():
@@ -128,6 +124,30 @@ def _refresh(store: Store, price: Obj) -> None:
         for item in sub["items"]["data"]:
             item["price"] = plain(price) if item["price"]["id"] == price["id"] else item["price"]
         store.put(sub)
+    return price
+
+
+def create_coupon(call: Call) -> Obj:
+    """A coupon, under the id the caller chose if there is one."""
+    coupon = make(call, "coupon")
+    if coupon["redeem_by"] is not None:
+        call.store.schedule(coupon["redeem_by"], "coupon_expire", coupon["id"])
+    return coupon
+
+
+def delete_coupon(call: Call) -> Obj:
+    """No new redemptions from now on; it stays stored, because discounts given before go on."""
+    coupon = call.target("coupon")
+    emit(call.store, "coupon.deleted", coupon)
+    call.store.put(coupon | {"deleted": True, "valid": False})
+    return {"id": coupon["id"], "object": "coupon", "deleted": True}
+
+
+def expire_coupon(store: Store, identifier: str) -> None:
+    """`redeem_by` has come."""
+    coupon = store.find("coupon", identifier)
+    if coupon is not None and coupon["redeem_by"] == store.now:
+        objects.update(store, coupon, valid=False, emits=False)
 
 
 ROUTES: dict[str, Handler] = {
@@ -136,4 +156,8 @@ ROUTES: dict[str, Handler] = {
     "DELETE /v1/products/{id}": delete_product,
     "POST /v1/prices": create_price,
     "POST /v1/prices/{id}": update_price,
+    "POST /v1/coupons": create_coupon,
+    "POST /v1/coupons/{id}": changes("coupon"),
+    "DELETE /v1/coupons/{id}": delete_coupon,
 }
+TASKS = {"coupon_expire": expire_coupon}

@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox import discounts, invoice_lines, objects, proration, subscriptions, waterfall
-from sandbox.clock import period_at
-from sandbox.proration import Debit
-from sandbox.rating import Part, rate, step_of
+from sandbox import discounts, invoice_lines, objects, rating, subscriptions, waterfall
+from sandbox.rating import Debit, Part, rate, step_of
 from sandbox.store import Obj, Store
 
 Source = tuple[Debit, str | None, str]  # a debit, the invoice it is on, if any, and its line or invoice item
@@ -21,23 +19,22 @@ def prorate(store: Store, sub: Obj, old: Obj | None, new: Obj | None, *, at: int
     share of the new price that remains of the item's period. Metered items, and trials, are never prorated.
     """
     step = step_of(sub["currency"])
-    if old is not None and subscriptions.is_licensed(old):
+    if old is not None and not subscriptions.is_metered(old):
         found = list(_billed(store, sub, old, at))
         if sub["billing_mode"]["type"] == "classic" and sub["status"] != "trialing":
             found = [(Debit(_full(store, sub, old), old["current_period_start"], old["current_period_end"]), None, "")]
-        amount = proration.credit([debit for debit, _, _ in found], at, step)
+        amount = rating.credit([debit for debit, _, _ in found], at, step)
         _entry(store, sub, old, amount, at, "Unused", [(invoice, line) for _, invoice, line in found if invoice])
-    if new is not None and subscriptions.is_licensed(new) and sub["status"] != "trialing":
-        unit, end = new["price"]["recurring"], new["current_period_end"]
-        first, last = period_at(sub["billing_cycle_anchor"], unit["interval"], unit["interval_count"], at)
-        amount = proration.debit(_full(store, sub, new), end - (last - first), end, at, step)
+    if new is not None and not subscriptions.is_metered(new) and sub["status"] != "trialing":
+        (first, last), end = subscriptions.turn(sub, new, at), new["current_period_end"]
+        amount = rating.debit(_full(store, sub, new), end - (last - first), end, at, step)
         _entry(store, sub, new, amount, at, "Remaining", [])
 
 
 def accrued(store: Store, sub: Obj, item: Obj) -> None:
     """Pending invoice items for what a metered item has used since its period began, on the price it had until now."""
     begin, now = item["current_period_start"], store.now
-    if subscriptions.is_licensed(item) or begin >= now or (sub["trial_end"] or 0) > begin:
+    if not subscriptions.is_metered(item) or begin >= now or (sub["trial_end"] or 0) > begin:
         return
     store.world.use(store, sub["customer"], now)
     price = invoice_lines.in_currency(store.get("price", item["price"]["id"]), sub["currency"])
@@ -70,7 +67,7 @@ def _billed(store: Store, sub: Obj, item: Obj, at: int) -> Iterator[Source]:
             source = line["parent"]["subscription_item_details"] or {}
             if source.get("subscription_item") != item["id"] or line["period"]["end"] <= at:
                 continue
-            if subscriptions.is_licensed({"price": store.get("price", line["pricing"]["price_details"]["price"])}):
+            if not subscriptions.is_metered({"price": store.get("price", line["pricing"]["price_details"]["price"])}):
                 taken = sum(part["amount"] for part in line["discount_amounts"])
                 yield Debit(line["amount"] - taken, **line["period"]), invoice["id"], line["id"]
     for entry in pending(store, sub):

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from sandbox import discounts, invoice_items, invoices, objects, paging, schedules, subscriptions, waterfall
 from sandbox import subscription_items as items_of
+from sandbox import subscription_routes as routes_of
 from sandbox.call import Call, Handler, Page
 from sandbox.clock import DAY
-from sandbox.events import emit
 from sandbox.invoice_lines import in_currency
 from sandbox.options import QUOTE_LIFE_DAYS
 from sandbox.params import Given
@@ -19,70 +18,48 @@ from sandbox.store import Obj, Store
 
 STORED = ("collection_method", "description", "expires_at", "footer", "header", "invoice_settings", "metadata",
           "subscription_data")  # fmt: skip
-COPIED = (*STORED, "currency", "customer", "default_tax_rates", "discounts", "line_items")  # by from_quote
 
 
 def create(call: Call) -> Obj:
-    """A draft, perhaps as a copy of another quote (`from_quote`)."""
-    store, source = call.store, call.params.get("from_quote")
-    fields: Obj = {"line_items": {"object": "list", "data": [], "has_more": False, "url": ""}}
-    if source is not None:
-        old = call.find("quote", source["quote"], "from_quote[quote]")
-        fields = {name: old[name] for name in COPIED}
-        fields["from_quote"] = {"is_revision": source.get("is_revision", False), "quote": old["id"]}
-    quote = objects.create(store, "quote", emits=False, **fields)
-    quote["expires_at"] = store.now + QUOTE_LIFE_DAYS * DAY
-    _fill(call, quote)
-    emit(store, "quote.created", quote)
-    return quote
-
-
-def update(call: Call) -> Obj:
-    """Change a draft."""
-    return _fill(call, _in(call, "updated", "draft"))
+    """A draft."""
+    rows = {"object": "list", "data": [], "has_more": False, "url": ""}
+    expires_at = call.store.now + QUOTE_LIFE_DAYS * DAY
+    quote = _fill(call, objects.create(call.store, "quote", emits=False, line_items=rows, expires_at=expires_at))
+    return objects.become(call.store, quote, "created")
 
 
 def _fill(call: Call, quote: Obj) -> Obj:
     """Take over the parameters of a create or update, and work out the amounts."""
-    store, given = call.store, call.params
+    given = call.params
     quote |= taken("quote", given, quote, STORED)
     if quote["subscription_data"]["effective_date"] == "current_period_end":
         quote["subscription_data"]["effective_date"] = None  # there is no running period to wait for
     if "customer" in given:
         customer = call.find("customer", given["customer"], "customer")
         quote |= {"customer": customer["id"], "test_clock": customer["test_clock"]}
-    for index, row in enumerate(given.get("line_items", [])):
-        item = _item(call, quote, row, f"line_items[{index}]")
-        quote["currency"] = item["currency"]
-        quote["line_items"] = _list(quote, [*(quote["line_items"]["data"] if index else []), item])
+    if "line_items" in given:
+        quote["currency"], rows = None, []
+        for index, row in enumerate(given["line_items"]):
+            spec = items_of.spec_of(call, row, f"line_items[{index}]", quote["currency"], kind=None)
+            price, text = spec["price"], call.store.get("product", spec["price"]["product"])["name"]
+            quote["currency"] = quote["currency"] or price["currency"]
+            fields = {"currency": quote["currency"], "description": text, "price": price, "quantity": spec["quantity"]}
+            rows.append(objects.shape("item", id=call.store.new_id("li_"), **fields))
+        quote["line_items"] = quote["line_items"] | {"data": rows, "url": f"/v1/quotes/{quote['id']}/line_items"}
     if "default_tax_rates" in given:
         quote["default_tax_rates"] = [one["id"] for one in items_of.tax_rates(call, given, key="default_tax_rates")]
     if "discounts" in given:
         owner = {"customer": quote["customer"], "currency": quote["currency"] or "usd"}
         quote["discounts"] = discounts.chosen(call, given["discounts"], current=quote["discounts"], **owner)
-    return _computed(store, quote)
+    return _compute(call.store, quote)
 
 
-def _list(quote: Obj, rows: list[Obj]) -> Obj:
-    return {"object": "list", "data": rows, "has_more": False, "url": f"/v1/quotes/{quote['id']}/line_items"}
-
-
-def _item(call: Call, quote: Obj, row: Given, name: str) -> Obj:
-    price = items_of.price_of(call, row, name, quote["currency"] if quote["line_items"]["data"] else None, None)
-    quantity, text = items_of.quantity_of(row, name, price), call.store.get("product", price["product"])["name"]
-    fields = {"currency": price["currency"], "description": text, "price": price, "quantity": quantity}
-    return objects.shape("item", id=call.store.new_id("li_"), **fields)
-
-
-def _computed(store: Store, quote: Obj) -> Obj:
+def _compute(store: Store, quote: Obj) -> Obj:
     """Work out what acceptance bills at once, and what each period does: licences and one-time prices, never usage."""
-    if quote["expires_at"] <= store.now:
-        raise refuse("not_future", "expires_at")
     rows, recurring = quote["line_items"]["data"], None
     upfront = _amounts(store, quote, _upfront(store, quote), quote["discounts"])
-    forever = [one for one in quote["discounts"] if discounts.coupon_of(store, one)["duration"] == "forever"]
-    repeats = [row for row in rows if row["price"]["recurring"]]
-    if repeats:
+    if repeats := [row for row in rows if row["price"]["recurring"]]:
+        forever = [one for one in quote["discounts"] if discounts.coupon_of(store, one)["duration"] == "forever"]
         unit = {name: repeats[0]["price"]["recurring"][name] for name in ("interval", "interval_count")}
         recurring = _amounts(store, quote, repeats, forever) | unit
     _amounts(store, quote, rows, quote["discounts"])  # what each line shows
@@ -114,104 +91,65 @@ def _amounts(store: Store, quote: Obj, rows: Sequence[Obj], rules: Sequence[str]
     return {"amount_subtotal": sums.subtotal, "amount_total": sums.total, "total_details": details}
 
 
-# --- from draft to accepted
-
-
-def _in(call: Call, act: str, *wanted: str) -> Obj:
-    quote = call.target("quote")
-    if quote["status"] not in wanted:
-        raise refuse("quote_open", act=act, wanted=" or ".join(wanted), status=quote["status"])
-    return quote
-
-
-def _move(store: Store, quote: Obj, status: str, name: str) -> Obj:
-    quote |= {"status": status, "status_transitions": quote["status_transitions"] | {f"{name}_at": store.now}}
-    store.put(quote)
-    emit(store, f"quote.{name}", quote)
-    return quote
-
-
 def finalize(call: Call) -> Obj:
     """Open it to be accepted: it gets a number, and lasts until `expires_at`."""
-    store, quote = call.store, _in(call, "finalized", "draft")
+    store, quote = call.store, call.target("quote")
     if not quote["line_items"]["data"] or not quote["customer"]:
         raise refuse("no_customer" if quote["line_items"]["data"] else "no_lines")
     quote["expires_at"] = call.params.get("expires_at", quote["expires_at"])
-    _computed(store, quote)
-    source, number = quote["from_quote"] or {}, f"QT-{quote['id'][-8:].upper()}-0001-1"
-    if source.get("is_revision"):
-        old = store.get("quote", source["quote"])
-        root, _, version = (old["number"] or number).rpartition("-")
-        number = f"{root}-{int(version) + 1}"
-        if old["status"] in ("draft", "open"):
-            _move(store, old, "canceled", "canceled")
-    quote["number"] = number
+    quote["number"] = f"QT-{quote['id'][-8:].upper()}-0001-1"
     store.schedule(quote["expires_at"], "quote_expire", quote["id"])
-    return _move(store, quote, "open", "finalized")
+    return objects.become(store, _compute(store, quote), "finalized", status="open")
 
 
 def cancel(call: Call) -> Obj:
     """Withdraw it before it is accepted."""
-    return _move(call.store, _in(call, "canceled", "draft", "open"), "canceled", "canceled")
+    return objects.become(call.store, call.target("quote"), "canceled", status="canceled")
 
 
 def expire(store: Store, ref: str) -> None:
     """Nobody accepted it in time."""
     if (quote := store.get("quote", ref))["status"] == "open":
-        _move(store, quote, "canceled", "canceled")
+        objects.become(store, quote, "canceled", status="canceled")
 
 
 def accept(call: Call) -> Obj:
     """The customer agrees: a subscription now, a schedule if it is to begin later, an invoice for one-time prices."""
-    store, quote = call.store, _in(call, "accepted", "open")
-    customer, data = call.find("customer", quote["customer"], "customer"), quote["subscription_data"]
-    repeats = [row for row in quote["line_items"]["data"] if row["price"]["recurring"]]
-    once = [row for row in quote["line_items"]["data"] if not row["price"]["recurring"]]
+    store, quote = call.store, call.target("quote")
+    data, repeats, once = quote["subscription_data"], list[Given](), list[Given]()
+    for row in quote["line_items"]["data"]:
+        quantity = {} if row["quantity"] is None else {"quantity": row["quantity"]}
+        (repeats if row["price"]["recurring"] else once).append(Given({"price": row["price"]["id"]} | quantity))
+    asked = {name: quote[name] for name in ("currency", "collection_method", "default_tax_rates")}
+    if (days := quote["invoice_settings"]["days_until_due"]) is not None:
+        asked["days_until_due"] = days
     if repeats and (data["effective_date"] or 0) > store.now:
-        items = [Given({"price": row["price"]["id"]} | ({"quantity": row["quantity"]} if row["quantity"] else {}))
-                 for row in repeats]  # fmt: skip
-        phases = [Given({"items": items, "metadata": data["metadata"] or {}})]
-        wanted = Given({"customer": customer["id"], "start_date": data["effective_date"], "phases": phases})
-        quote["subscription_schedule"] = schedules.create(Call(store, {}, wanted))["id"]
+        phases = [Given({"items": repeats, "metadata": data["metadata"] or {}})]
+        wanted = {"customer": quote["customer"], "start_date": data["effective_date"], "phases": phases}
+        quote["subscription_schedule"] = schedules.create(Call(store, {}, Given(wanted)))["id"]
     elif repeats:
-        items_of.check_together([row["price"] for row in repeats], "line_items", "flexible")
-        fields: dict[str, Any] = {"collection_method": quote["collection_method"], "description": data["description"]}
-        fields |= {"metadata": dict(data["metadata"] or {}), "discounts": list(quote["discounts"])}
-        fields |= {"days_until_due": quote["invoice_settings"]["days_until_due"], "currency": quote["currency"]}
-        fields["default_tax_rates"] = [store.get("tax_rate", one) for one in quote["default_tax_rates"]]
-        if data["trial_period_days"]:
-            fields["trial_end"] = store.now + data["trial_period_days"] * DAY
-        specs = [{"price": row["price"], "quantity": row["quantity"]} for row in repeats]
-        sub = subscriptions.prepare(store, customer, specs, **fields)
-        quote["subscription"] = sub["id"]
+        asked |= {name: data[name] for name in ("description", "metadata", "trial_period_days") if data[name]}
+        asked |= {"customer": quote["customer"], "items": repeats, "add_invoice_items": once}
+        asked["discounts"] = [Given({"discount": one}) for one in quote["discounts"]]
+        sub = routes_of.create(Call(store, {}, Given(asked)), quote["discounts"])
         for one in quote["discounts"]:
-            store.put(store.get("discount", one) | {"subscription": sub["id"], "customer": customer["id"]})
-        _one_time(call, quote, customer, once)
-        quote["invoice"] = subscriptions.begin(store, sub)["latest_invoice"]
+            store.put(store.get("discount", one) | {"subscription": sub["id"]})
+        quote |= {"subscription": sub["id"], "invoice": sub["latest_invoice"]}
     if once and not quote["subscription"]:
-        quote["invoice"] = _invoice(call, quote, customer, once)["id"]
-    return _move(store, quote, "accepted", "accepted")
+        quote["invoice"] = _invoice(call, quote, asked, once)["id"]
+    return objects.become(store, quote, "accepted", status="accepted")
 
 
-def _one_time(call: Call, quote: Obj, customer: Obj, once: Sequence[Obj]) -> None:
-    """Pending invoice items for the one-time prices."""
-    details = {"subscription_details": {"subscription": quote["subscription"]}, "type": "subscription_details"}
-    parent = details if quote["subscription"] else None
+def _invoice(call: Call, quote: Obj, asked: Obj, once: Sequence[Given]) -> Obj:
+    """The one-time prices on an invoice of their own, collected at once."""
+    store, customer = call.store, call.find("customer", quote["customer"], "customer")
     for row in once:
-        given = Given({"price": row["price"]["id"], "quantity": row["quantity"]})
-        invoice_items.entered(call, customer, given, quote["currency"], None, parent=parent)
-
-
-def _invoice(call: Call, quote: Obj, customer: Obj, once: Sequence[Obj]) -> Obj:
-    store = call.store
-    _one_time(call, quote, customer, once)
-    fields = {name: quote[name] for name in ("currency", "collection_method", "discounts", "default_tax_rates")}
-    fields["days_until_due"] = quote["invoice_settings"]["days_until_due"]
+        invoice_items.entered(call, customer, row, quote["currency"], None)
     parent = {"quote_details": {"quote": quote["id"]}, "subscription_details": None, "type": "quote_details"}
-    invoice = invoices.start(store, customer, billing_reason="quote_accept", parent=parent, **fields)
+    fields = asked | {"discounts": quote["discounts"], "billing_reason": "quote_accept", "parent": parent}
+    invoice = invoices.start(store, customer, **fields)
     invoices.set_lines(store, invoice, invoices.pull_in(store, invoice, None))
-    emit(store, "invoice.created", invoice)
-    return subscriptions.collect(store, invoice, "allow_incomplete")
+    return subscriptions.collect(store, objects.become(store, invoice, "created"))
 
 
 def _lines(call: Call, name: str) -> Page:
@@ -223,7 +161,7 @@ def _lines(call: Call, name: str) -> Page:
 TASKS = {"quote_expire": expire}
 ROUTES: dict[str, Handler] = {
     "POST /v1/quotes": create,
-    "POST /v1/quotes/{id}": update,
+    "POST /v1/quotes/{id}": lambda call: _fill(call, call.target("quote")),
     "POST /v1/quotes/{id}/finalize": finalize,
     "POST /v1/quotes/{id}/accept": accept,
     "POST /v1/quotes/{id}/cancel": cancel,

@@ -3,9 +3,10 @@
 Amounts are minor units; every line is rounded on its own, then lines are added.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox.options import AMOUNT_STEPS, FLAT_FEE_AT_ZERO_USAGE, ROUNDING
 
@@ -45,6 +46,33 @@ def part_of(amount: int, numerator: int, denominator: int, step: int = 1) -> int
 def percent_of(amount: int, percent: Decimal, step: int = 1) -> int:
     """`percent` (0 to 100, any decimals) of a line's amount, rounded as a line is."""
     return round_amount(EXACT.multiply(Decimal(amount), percent).scaleb(-2, EXACT), step)
+
+
+class Debit(NamedTuple):
+    """An amount once billed for an item and the seconds [start, end); a credit given since is a negative one."""
+
+    amount: int
+    start: int
+    end: int
+
+
+def debit(amount: int, start: int, end: int, at: int, step: int = 1) -> int:
+    """What `amount`, the price of the whole period, costs for its rest from `at` on (6.4); usage is never prorated."""
+    return part_of(amount, _rest(start, end, at), end - start, step)
+
+
+def credit(debits: Iterable[Debit], at: int, step: int = 1) -> int:
+    """What goes back for the time after `at`: 0 or less, one line, rounded once.
+
+    In flexible billing `debits` are the amounts originally billed for the item (and earlier credits on it); in classic
+    billing one Debit of the present price's amount over the present period.
+    """
+    shares = (EXACT.divide(Decimal(amount * _rest(start, end, at)), end - start) for amount, start, end in debits)
+    return -max(round_amount(sum(shares, ZERO), step), 0)
+
+
+def _rest(start: int, end: int, at: int) -> int:
+    return min(max(end - at, 0), end - start)
 
 
 def rate(price: dict[str, Any], usage: Decimal) -> list[Part]:

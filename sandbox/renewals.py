@@ -1,6 +1,6 @@
 """What time does to subscriptions: renewals, trials and discounts that end, waiting that is over, notices."""
 
-from sandbox import discounts, invoice_preview, invoices, objects, options, prorations, schedules, subscriptions
+from sandbox import invoice_preview, invoices, objects, options, schedules, subscriptions
 from sandbox.events import emit
 from sandbox.store import Obj, Store
 
@@ -11,50 +11,46 @@ def renew(store: Store, ref: str) -> None:
     if sub["status"] in subscriptions.ENDED or sub["status"] == "paused":
         return
     store.world.use(store, sub["customer"], now)
-    status = sub["status"]
-    if status == "trialing" and sub["trial_end"] <= now:
-        status = "active"
-        behavior = sub["trial_settings"]["end_behavior"].get("missing_payment_method", "create_invoice")
-        if behavior != "create_invoice" and not has_payment_method(store, sub):
-            if behavior == "pause":
-                subscriptions.hold(store, sub, "trial_end_without_payment_method")
-            else:
-                subscriptions.end(store, sub, None)
-            return
-    drop_discounts(store, sub)
+    is_trial_over = sub["status"] == "trialing" and sub["trial_end"] <= now
+    if is_trial_over and not _goes_on(store, sub):
+        return
+    was, before = dict(sub), sub["items"]["data"]
     is_last = sub["cancel_at"] is not None and sub["cancel_at"] <= now
-    was = {name: sub[name] for name in ("items", "status", "latest_invoice", "discounts")}
-    before: list[Obj] = sub["items"]["data"]
     over = [item for item in before if is_last or item["current_period_end"] <= now]
-    used = {item["id"]: (item["current_period_start"], now) for item in over if not subscriptions.is_licensed(item)}
-    after, fields = (None if is_last else schedules.take_up(store, sub)) or (before, {})
-    is_changed = after is not before
-    was |= {name: sub[name] for name in fields}
-    sub |= fields
-    ahead: dict[str, tuple[int, int]] = {}
+    used = {item["id"]: (item["current_period_start"], now) for item in over if subscriptions.is_metered(item)}
+    phase = None if is_last else schedules.take_up(store, sub)
+    after, fields = phase or (before, {})
+    sub |= fields | ({"status": "active"} if is_trial_over else {})
     if not is_last:
-        ids = {item["id"] for item in over}
-        after = [item | subscriptions.first_period(sub, item, now) if item["id"] in ids else item for item in after]
-        for item in after:
-            if item["current_period_start"] != now or not subscriptions.is_licensed(item):
-                continue
-            if subscriptions.is_whole(sub, item):
-                ahead[item["id"]] = subscriptions.period_of(item)
-            else:
-                prorations.prorate(store, sub, None, item, at=now)
+        running = {item["id"] for item in before} - {item["id"] for item in over}
+        begun = iter(subscriptions.opened(sub, [item for item in after if item["id"] not in running], now))
+        after = [item if item["id"] in running else next(begun) for item in after]
     ids = {item["id"] for item in after}
     gone = [item for item in before if item["id"] not in ids]  # by a phase: the draft bills what they used
-    sub |= {"items": subscriptions.listed(sub, after + gone), "status": status}
-    if used or ahead or prorations.pending(store, sub):
-        sub["latest_invoice"] = invoices.draft(store, sub, "subscription_cycle", used=used, ahead=ahead)["id"]
-    sub["items"] = subscriptions.listed(sub, after)
+    sub["items"] = subscriptions.listed(sub, after + gone)
+    ahead = {} if is_last else subscriptions.licences_ahead(store, sub)
+    subscriptions.bill(store, sub, used, ahead, "subscription_cycle")
     if is_last:
         subscriptions.end(store, sub, sub["cancellation_details"]["reason"] or "cancellation_requested")
         return
-    subscriptions.tell(store, sub, was)
+    if gone:
+        sub["items"] = subscriptions.listed(sub, after)
+    objects.tell(store, sub, was)
     subscriptions.plan(store, sub)
-    if is_changed:
+    if phase:
         store.world.changed(store, sub, before)
+
+
+def _goes_on(store: Store, sub: Obj) -> bool:
+    """Whether a subscription goes on after its trial; without a payment method its settings may pause or end it."""
+    behavior = sub["trial_settings"]["end_behavior"].get("missing_payment_method", "create_invoice")
+    if behavior == "create_invoice" or has_payment_method(store, sub):
+        return True
+    if behavior == "pause":
+        subscriptions.hold(store, sub, "trial_end_without_payment_method")
+    else:
+        subscriptions.end(store, sub, None)
+    return False
 
 
 def has_payment_method(store: Store, sub: Obj) -> bool:
@@ -64,23 +60,11 @@ def has_payment_method(store: Store, sub: Obj) -> bool:
     return bool(sub["default_payment_method"] or sub["default_source"] or settings or customer["default_source"])
 
 
-def drop_discounts(store: Store, sub: Obj) -> None:
-    """Take discounts that have ended off a subscription and its items, and tell."""
-    held = [*sub["discounts"], *(one for item in sub["items"]["data"] for one in item["discounts"])]
-    running = discounts.running(store, held, store.now) if held else held
-    if len(running) == len(held) or sub["status"] in subscriptions.ENDED:
-        return
-    for one in set(held) - set(running):
-        discounts.end(store, one)
-    left = [[one for one in owner["discounts"] if one in running] for owner in (sub, *sub["items"]["data"])]
-    items = [item | {"discounts": own} for item, own in zip(sub["items"]["data"], left[1:], strict=True)]
-    subscriptions.save(store, sub, items=subscriptions.listed(sub, items), discounts=left[0])
-
-
 def discount_end(store: Store, ref: str) -> None:
-    """A repeating coupon has run its months."""
-    if sub := store.find("subscription", store.get("discount", ref)["subscription"] or ""):
-        drop_discounts(store, sub)
+    """A repeating coupon has run its months. This comes before a renewal at the same second: it was planned before."""
+    sub = store.find("subscription", store.get("discount", ref)["subscription"] or "")
+    if sub is not None and sub["status"] not in subscriptions.ENDED:
+        subscriptions.drop_discounts(store, sub, [ref])
 
 
 def trial_will_end(store: Store, ref: str) -> None:
@@ -99,7 +83,7 @@ def upcoming(store: Store, ref: str) -> None:
 
 
 def payment_expire(store: Store, ref: str) -> None:
-    """An invoice was not paid in the time that a first one, a pending update or a resumption waits for it."""
+    """An invoice was not paid in the time that a first one, or that of a pending update, waits for it."""
     sub = store.get("subscription", ref)
     invoice = store.find("invoice", sub["latest_invoice"] or "")
     if invoice is None or invoice["created"] + options.INCOMPLETE_SECONDS > store.now:
@@ -109,7 +93,7 @@ def payment_expire(store: Store, ref: str) -> None:
     elif sub["pending_update"]:
         objects.update(store, sub, pending_update=None)
         emit(store, "customer.subscription.pending_update_expired", sub)
-    elif sub["status"] != "paused":
+    else:
         return
     if invoice["status"] == "open":
         invoices.void(store, invoice)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+Filter = str | dict[str, str]
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -13,15 +15,20 @@ class Resource:
     kind: str
     prefix: str
     permission: str
-    url: str | None = None
+    url: str = ""
     width: int = 24
-    event: str | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
+    event: str = ""
+    filters: Mapping[str, Filter] = field(default_factory=dict)
     dated: bool = True
     has_updated: bool = False
     verbs: tuple[str, ...] = ("list", "retrieve")
     children: Mapping[str, str] = field(default_factory=dict)
+    listed: str = "true"
+    hidden: tuple[str, ...] = ()
+    lists: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 _TABLE = tomllib.loads((Path(__file__).parent / "resources.toml").read_text())
 RESOURCES = {kind: Resource(kind=kind, **fields) for kind, fields in _TABLE.items()}
+HIDDEN = {kind: resource.hidden for kind, resource in RESOURCES.items() if resource.hidden}
+LISTS = {(kind, name): rows for kind, resource in RESOURCES.items() for name, rows in resource.lists.items()}

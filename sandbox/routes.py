@@ -1,7 +1,6 @@
 """Every route: the generic ones of each resource, and those that the modules below bring."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -9,33 +8,11 @@ from types import ModuleType
 from sandbox.call import Handler
 from sandbox.resources import RESOURCES
 
-# Modules with ROUTES ("POST /v1/customers/{id}" → handler) or TASKS (task kind → handler), one name a line.
+# Modules with ROUTES ("POST /v1/customers/{id}" → handler) or TASKS (task kind → handler).
 NAMES = (
-    "webhooks",
-    "person_tasks",
-    "simple",
-    "customers",
-    "prices",
-    "coupons",
-    "payment_methods",
-    "meters",
-    "alerts",
-    "credit_grants",
-    "test_clocks",
-    "subscription_create",
-    "subscription_update",
-    "subscription_items",
-    "subscription_cancel",
-    "renewals",
-    "invoices",
-    "payments",
-    "intents",
-    "invoice_routes",
-    "invoice_items",
-    "credit_notes",
-    "invoice_preview",
-    "schedules",
-    "quotes",
+    "webhooks", "person_tasks", "simple", "customers", "prices", "payment_methods", "meters", "credit_grants",
+    "test_clocks", "subscription_routes", "subscription_items", "renewals", "invoices", "payments", "intents",
+    "invoice_routes", "invoice_items", "credit_notes", "invoice_preview", "schedules", "quotes",
 )  # fmt: skip
 PERMISSIONS = {  # where a route's permission is not that of the resource whose URL it begins with
     "POST /v1/invoices/create_preview": "invoice_read",
@@ -45,23 +22,16 @@ PERMISSIONS = {  # where a route's permission is not that of the resource whose 
     "GET /v1/billing/credit_balance_summary": "billing_credit_grant_read",
     "GET /v1/account": "account_read",
 }
-PREFIXES = {resource.url: resource.permission for resource in RESOURCES.values() if resource.url} | {
-    "/v1/subscription_items": "subscription"
-}
+PREFIXES = {resource.url: resource.permission for resource in RESOURCES.values() if resource.url}
 
 
-@dataclass(frozen=True)
 class Route:
-    """path: with `{id}` for what varies. permission: what a restricted key needs. key: its entry in the catalogue."""
+    """One route: `path` has `{id}` for what varies, `permission` is what a restricted key needs."""
 
-    method: str
-    path: str
-    handler: Handler
-    permission: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.method} {re.sub(r'{[a-z]+}', '{id}', self.path)}"
+    def __init__(self, method: str, path: str, handler: Handler, permission: str) -> None:
+        self.method, self.path, self.handler, self.permission = method, path, handler, permission
+        self.key = f"{method} {re.sub('{[a-z]+}', '{id}', path)}"  # its entry in the catalogue of parameters
+        self.pattern = re.compile(re.sub("{([a-z]+)}", r"(?P<\1>[^/]+)", path))
 
 
 @cache

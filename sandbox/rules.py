@@ -1,6 +1,6 @@
 """What parameters must be beyond their types, as data: rules.json holds the rules of each route, by the kinds below.
 
-Names are dotted; `[]` after one means each element of its list. Texts and codes are those of refusals.json.
+Names are dotted; `[]` after one means each element of its list. Texts and codes are those of refusals.toml.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from sandbox.call import Call, Handler, Page
+from sandbox.params import inside
 from sandbox.refusals import refuse
 from sandbox.store import Obj
 
@@ -22,7 +23,7 @@ VALUES: dict[str, Callable[..., bool]] = {
     "places": lambda call, value, most: value == round(value, most),
     "longest": lambda call, value, most: len(value) <= most,
     "currency": lambda call, value: value.lower() in CURRENCIES,
-    "ahead": lambda call, value, most: value == "" or call.store.now < value <= call.store.now + (most or value),
+    "ahead": lambda call, value, most: isinstance(value, str) or 0 < value - call.store.now <= (most or value),
 }
 
 
@@ -39,7 +40,8 @@ def ruled(handler: Handler, route: str) -> Handler:
                 elif kind in HASHES:
                     HASHES[kind](value, param, *terms)
                 elif not VALUES[kind](call, value, *terms):
-                    raise refuse(kind, param, value=str(value)[:40], terms=terms)
+                    shown = ["unlimited" if term is None else term for term in terms]
+                    raise refuse(kind, param, value=str(value)[:40], terms=shown)
         return handler(call)
 
     return checked if route in RULES else handler
@@ -54,20 +56,16 @@ def found(given: Any, path: str, shown: str = "") -> Iterator[tuple[str, Any]]:
     name = step.removesuffix("[]")
     value = dict.get(given, name) if isinstance(given, dict) else None
     if value is not None and step == name:
-        yield from found(value, rest, _in(shown, name))
+        yield from found(value, rest, inside(shown, name))
     for at, one in enumerate(value or () if step != name else ()):
-        yield from found(one, rest, f"{_in(shown, name)}[{at}]")
+        yield from found(one, rest, f"{inside(shown, name)}[{at}]")
 
 
-def _in(holder: str, name: str) -> str:
-    return f"{holder}[{name}]" if holder else name
-
-
-def _in_status(call: Call, kind: str, allowed: str) -> None:
-    """The object of that kind which the URL names has one of the statuses allowed."""
-    obj = call.target(kind)
-    if obj["status"] not in allowed.split():
-        raise refuse("status", id=obj["id"], now=obj["status"])
+def _in_status(call: Call, kind: str, allowed: str, refusal: str = "status", act: str = "") -> None:
+    """The object of that kind which the URL names has one of the statuses allowed; `act` is what was to be done."""
+    obj, statuses = call.target(kind), allowed.split()
+    if obj["status"] not in statuses:
+        raise refuse(refusal, id=obj["id"], now=obj["status"], act=act, wanted=" or ".join(statuses))
 
 
 def _count(given: Any, holder: str, least: int, most: int, listed: str) -> None:
@@ -75,14 +73,14 @@ def _count(given: Any, holder: str, least: int, most: int, listed: str) -> None:
     names = listed.split()
     present = [name for name in names if name in given]
     if len(present) > most:
-        raise refuse("one_of", _in(holder, present[most]), names=", ".join(names))
+        raise refuse("one_of", inside(holder, present[most]), names=", ".join(names))
     if len(present) < least:
-        raise refuse("none_of", _in(holder, names[0]), names=", ".join(names))
+        raise refuse("none_of", inside(holder, names[0]), names=", ".join(names))
 
 
 def _required(given: Any, holder: str, name: str) -> None:
-    if given.get(name) in (None, ""):
-        raise refuse("missing", _in(holder, name))
+    if given.get(name) in (None, "", []):
+        raise refuse("missing", inside(holder, name))
 
 
 def _needs(given: Any, holder: str, name: str, other: str) -> None:
@@ -93,7 +91,7 @@ def _needs(given: Any, holder: str, name: str, other: str) -> None:
 def _only_when(given: Any, holder: str, other: str, wanted: str, name: str) -> None:
     """`name` is given if `other` has the value wanted, and only then."""
     if (given.get(other) == wanted) != (name in given):
-        raise refuse("only_when", _in(holder, name), other=other, wanted=wanted)
+        raise refuse("only_when", inside(holder, name), other=other, wanted=wanted)
 
 
 # Kinds of rules about what a hash holds: they get it, its name and the rule's terms.

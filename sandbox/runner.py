@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, cast
 
-from sandbox.errors import CommandNotFound, SandboxError, StateLocked
-from sandbox.settings import REPOSITORY
+from sandbox.errors import SandboxError, StateLocked
+from sandbox.state import REPOSITORY
 
 KEYS = {"STRIPE_API_KEY": "load", "STRIPE_SHADOW_KEY": "shadow", "STRIPE_ACTIONS_KEY": "act"}
 PATIENCE = 15  # seconds that the server may take to stop
@@ -61,15 +61,13 @@ def run(data: Path, command: list[str]) -> int:
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        if asked:
-            return 128 + asked[0]
         children.append(subprocess.Popen(command, env=environment))
         for number in asked:
             children[0].send_signal(number)
         code = children[0].wait()
         return code if code >= 0 else 128 - code
     except OSError as error:
-        raise CommandNotFound(f"cannot run {command[0]} ({error.strerror}): check the command after --") from error
+        raise SandboxError(f"cannot run {command[0]} ({error.strerror}): check the command after --") from error
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

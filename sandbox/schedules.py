@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox import changes, discounts, objects, renewals, subscription_cancel, subscriptions
+from sandbox import changes, discounts, objects, renewals, subscription_routes, subscriptions
 from sandbox import subscription_items as items_of
 from sandbox.call import Call, Handler, plain_value
 from sandbox.clock import DAY, add_intervals
@@ -12,41 +12,31 @@ from sandbox.refusals import refuse
 from sandbox.simple import taken
 from sandbox.store import Obj, Store
 
+KIND, PHASE = "subscription_schedule", "subscription_schedule_phase"
 STORED = ("end_behavior", "metadata", "default_settings")
-NOTICE = 7 * DAY  # subscription_schedule.expiring before the last phase ends
 SETS = ("collection_method", "default_payment_method", "description", "metadata", "trial_end")  # on the subscription
-UNSET = ("application_fee_percent", "billing_cycle_anchor", "billing_thresholds", "default_tax_rates",
-         "invoice_settings", "on_behalf_of", "transfer_data")  # fmt: skip
-PHASE: Obj = dict.fromkeys((*SETS, *UNSET)) | {"add_invoice_items": [], "discounts": []}
-PHASE["proration_behavior"] = "create_prorations"
+NOTICE = 7 * DAY  # subscription_schedule.expiring before the last phase ends
 
 
 def create(call: Call) -> Obj:
     """Of phases for a customer, begun at `start_date`; or `from_subscription`, with its running period as a phase."""
-    store, given = call.store, call.params
-    fields, sub, start = taken("subscription_schedule", given, None, STORED), None, given.get("start_date", "now")
-    start = store.now if start == "now" else start
+    store, given, sub = call.store, call.params, None
+    fields = taken(KIND, given, None, STORED)
     if "from_subscription" in given:
-        for name in {"phases", "customer", "start_date"} & set(given):
-            raise refuse("from_subscription", name, name=name)
-        sub = call.find("subscription", given["from_subscription"], "from_subscription")
+        sub = store.get("subscription", given["from_subscription"])
         if sub["schedule"] or sub["status"] in subscriptions.ENDED:
             raise refuse("has_schedule" if sub["schedule"] else "ended", "from_subscription", id=sub["schedule"])
         phase = _running(sub)
         fields |= {"phases": [phase], "subscription": sub["id"], "status": "active", "current_phase": _bounds(phase)}
-        customer = store.get("customer", sub["customer"])
     else:
-        for name in ("customer", "phases"):
-            if not given.get(name):
-                raise refuse("missing", name)
-        customer = call.find("customer", given["customer"], "customer")
-        fields["phases"] = _phases(call, given["phases"], start, None)
+        fields["phases"] = _phases(call, given["phases"], given.get("start_date", "now"), None)
+    customer = store.get("customer", sub["customer"] if sub else given["customer"])
     fields |= {"customer": customer["id"], "test_clock": customer["test_clock"]}
-    schedule = objects.create(store, "subscription_schedule", **fields)
+    schedule = objects.create(store, KIND, **fields)
     if sub is not None:
         subscriptions.save(store, sub, schedule=schedule["id"])
     _plan(store, schedule)
-    if sub is None and start <= store.now:
+    if fields["phases"][0]["start_date"] <= store.now:
         step(store, schedule["id"])
     return schedule
 
@@ -55,66 +45,60 @@ def _bounds(phase: Obj) -> Obj:
     return {name: phase[name] for name in ("start_date", "end_date")}
 
 
-def _item(price: Obj, given: Any) -> Obj:
+def _item(given: Obj, discounts: Any) -> Obj:
     """An item of a phase, of one of a subscription or of what a request says."""
-    kept = {"price": price["id"], "billing_thresholds": None, "discounts": plain_value(given.get("discounts", []))}
-    kept |= {"metadata": given["metadata"], "tax_rates": given["tax_rates"]}
-    return kept | ({} if given.get("quantity") is None else {"quantity": given["quantity"]})
+    kept = {name: given[name] for name in ("metadata", "quantity", "tax_rates") if given.get(name) is not None}
+    return kept | {"billing_thresholds": None, "discounts": discounts, "price": given["price"]["id"]}
 
 
 def _running(sub: Obj) -> Obj:
     """The subscription's present period as a phase."""
-    items = [_item(item["price"], item | {"discounts": []}) for item in sub["items"]["data"]]
-    start, end = subscriptions.period_of(sub["items"]["data"][0])
+    items, (start, end) = sub["items"]["data"], subscriptions.period_of(sub["items"]["data"][0])
     held = [{"coupon": None, "discount": one, "promotion_code": None} for one in sub["discounts"]]
-    phase = PHASE | {"currency": sub["currency"], "discounts": held, "items": items, "trial_end": sub["trial_end"]}
-    return phase | {"metadata": dict(sub["metadata"]), "start_date": start, "end_date": end}
+    kept = {name: sub[name] for name in ("currency", "metadata", "trial_end")}
+    return objects.shape(PHASE, start_date=start, end_date=end, discounts=held,
+                         items=[_item(item, []) for item in items], **kept)  # fmt: skip
 
 
-def _phases(call: Call, rows: list[Given], start: int, sub: Obj | None) -> list[Obj]:
-    """The phases that a request describes, one after the other from `start`. Raises ApiError 400."""
-    phases: list[Obj] = []
+def _phases(call: Call, rows: list[Given], begin: int | str, sub: Obj | None) -> list[Obj]:
+    """The phases that a request describes, one after the other from `begin` (or "now"). Raises ApiError 400."""
+    phases, currency, now = list[Obj](), sub["currency"] if sub else None, call.store.now
+    start = now if isinstance(begin, str) else begin
     for index, row in enumerate(rows):
         name, given = f"phases[{index}]", row.get("start_date", start)
-        if given not in (start, "now") or (given == "now" and start != call.store.now):
+        if given != start and (given != "now" or start != now):
             raise refuse("phase_start", f"{name}[start_date]", wanted=start)
-        currency = sub["currency"] if sub else phases[0]["currency"] if phases else row.get("currency")
-        mode = sub["billing_mode"]["type"] if sub else "flexible"
-        specs = items_of.specs_of(call, row["items"], currency, f"{name}[items]", mode)
-        end, length = row.get("end_date"), row.get("duration")
-        if end is not None and length is not None:
-            raise refuse("one_of", f"{name}[end_date]", names="end_date, duration")
-        unit = length or specs[0]["price"]["recurring"]
-        natural = add_intervals(start, unit["interval"], unit.get("interval_count", 1))
-        end = natural if end is None else call.store.now if end == "now" else end
-        if end <= start or (end <= call.store.now and row is rows[-1]):
+        currency, named, items = currency or row.get("currency"), list[tuple[str, Obj]](), list[Obj]()
+        for place, one in enumerate(row["items"]):
+            where = f"{name}[items][{place}]"
+            spec = items_of.spec_of(call, one, where, currency)
+            currency = currency or spec["price"]["currency"]
+            named.append((where, spec["price"]))
+            items.append(_item(spec, plain_value(one.get("discounts", []))))
+        items_of.check_together(named, f"{name}[items]", sub["billing_mode"]["type"] if sub else "flexible")
+        unit = row.get("duration") or named[0][1]["recurring"]
+        end = row.get("end_date", add_intervals(start, unit["interval"], unit.get("interval_count", 1)))
+        end = now if end == "now" else end
+        if end <= start or (end <= now and row is rows[-1]):
             raise refuse("phase_end", f"{name}[end_date]")
-        phase = PHASE | {key: plain_value(row[key]) for key in PHASE if row.get(key, "") != ""}
-        phase["trial_end"] = end if row.get("trial") else phase["trial_end"]
-        items = [_item(spec["price"], dict(one) | spec) for spec, one in zip(specs, row["items"], strict=True)]
-        phase |= {"currency": specs[0]["price"]["currency"], "start_date": start, "end_date": end, "items": items}
-        phases.append(phase)
+        known = {"start_date": start, "end_date": end, "currency": currency, "items": items}
+        known |= {"trial_end": end} if row.get("trial") else {}
+        phases.append(objects.shape(PHASE) | taken(PHASE, row) | known)
         start = end
     return phases
-
-
-# --- what time does
 
 
 def _plan(store: Store, schedule: Obj) -> None:
     """The next boundary goes on the agenda. A subscription that ends with its schedule shows when."""
     phases, current = schedule["phases"], schedule["current_phase"]
-    store.unschedule("schedule_step", schedule["id"])
-    store.unschedule("schedule_expiring", schedule["id"])
-    at = current["end_date"] if current else phases[0]["start_date"]
-    store.schedule(max(at, store.now), "schedule_step", schedule["id"])
-    last = phases[-1]["end_date"]
-    if last - NOTICE > store.now:
-        store.schedule(last - NOTICE, "schedule_expiring", schedule["id"])
+    at, last = current["end_date"] if current else phases[0]["start_date"], phases[-1]["end_date"]
+    for kind, moment in (("schedule_step", max(at, store.now)), ("schedule_expiring", last - NOTICE)):
+        store.unschedule(kind, schedule["id"])
+        if moment >= store.now:
+            store.schedule(moment, kind, schedule["id"])
     sub = _subscription(store, schedule)
     if sub is not None and schedule["end_behavior"] == "cancel" and sub["cancel_at"] != last:
-        subscriptions.save(store, sub, cancel_at=last)
-        subscriptions.plan(store, sub)
+        subscriptions.plan(store, subscriptions.save(store, sub, cancel_at=last))
 
 
 def _subscription(store: Store, schedule: Obj) -> Obj | None:
@@ -124,12 +108,11 @@ def _subscription(store: Store, schedule: Obj) -> Obj | None:
 
 def step(store: Store, ref: str) -> None:
     """A phase begins, or the last one has ended."""
-    schedule = store.get("subscription_schedule", ref)
+    schedule = store.get(KIND, ref)
     sub = _subscription(store, schedule)
     if sub is not None and any(item["current_period_end"] == store.now for item in sub["items"]["data"]):
         renewals.renew(store, sub["id"])  # bills the period that ends on the old items, and takes up the phase
-    phase = _due(store, schedule)
-    if phase is not None:
+    if phase := _due(store, schedule):
         _enter(store, schedule, sub, phase)
     elif schedule["status"] == "active" and store.now >= schedule["phases"][-1]["end_date"]:
         if schedule["end_behavior"] == "release" or sub is None:
@@ -140,13 +123,13 @@ def step(store: Store, ref: str) -> None:
 
 def expiring(store: Store, ref: str) -> None:
     """A week before the last phase ends."""
-    if (schedule := store.get("subscription_schedule", ref))["status"] == "active":
+    if (schedule := store.get(KIND, ref))["status"] == "active":
         emit(store, "subscription_schedule.expiring", schedule)
 
 
 def _due(store: Store, schedule: Obj) -> Obj | None:
     """The phase that runs now and has not been taken up."""
-    began = (schedule["current_phase"] or {"start_date": None})["start_date"]
+    began = (schedule["current_phase"] or {}).get("start_date")
     phases: list[Obj] = schedule["phases"] if schedule["status"] in ("not_started", "active") else []
     found = (phase for phase in phases if phase["start_date"] <= store.now < phase["end_date"])
     return next((phase for phase in found if phase["start_date"] != began), None)
@@ -154,112 +137,105 @@ def _due(store: Store, schedule: Obj) -> Obj | None:
 
 def take_up(store: Store, sub: Obj) -> tuple[list[Obj], Obj] | None:
     """At a renewal: the items and fields of the phase that begins with it, if one does."""
-    schedule = store.find("subscription_schedule", sub["schedule"] or "")
+    schedule = store.get(KIND, sub["schedule"]) if sub["schedule"] else None
     phase = _due(store, schedule) if schedule else None
-    if schedule is None or phase is None:
-        return None
-    return _mark(store, schedule, phase, sub)
+    return _begin(store, schedule, phase, sub) if schedule and phase else None
 
 
 def _enter(store: Store, schedule: Obj, sub: Obj | None, phase: Obj) -> None:
+    """A phase changes the subscription in the middle of a period, or begins one."""
     if sub is not None:
-        items, fields = _mark(store, schedule, phase, sub)
+        items, fields = _begin(store, schedule, phase, sub)
         anew = phase["billing_cycle_anchor"] == "phase_start"
         changes.apply(store, sub, changes.Change(items, fields, phase["proration_behavior"], restart=anew))
         return
-    names = ("price", "quantity", "metadata", "tax_rates")
-    specs = [{name: row.get(name) for name in names} for row in phase["items"]]
-    specs = [spec | {"price": store.get("price", spec["price"])} for spec in specs]
-    fields = {name: phase[name] for name in SETS if phase[name]} | {"schedule": schedule["id"]}
-    fields["cancel_at"] = schedule["phases"][-1]["end_date"] if schedule["end_behavior"] == "cancel" else None
-    sub = subscriptions.prepare(store, store.get("customer", schedule["customer"]), specs, **fields)
+    customer, last = store.get("customer", schedule["customer"]), schedule["phases"][-1]["end_date"]
+    ends = {"cancel_at": last if schedule["end_behavior"] == "cancel" else None, "currency": phase["currency"]}
+    sub = subscriptions.prepare(store, customer, schedule=schedule["id"], **ends)
     schedule["subscription"] = sub["id"]
-    sub["discounts"] = _mark(store, schedule, phase, sub)[1].get("discounts", [])
-    subscriptions.begin(store, sub)
+    items, fields = _begin(store, schedule, phase, sub)
+    sub |= fields | {"billing_cycle_anchor": fields.get("trial_end") or store.now}
+    subscriptions.begin(store, sub, items)
 
 
-def _mark(store: Store, schedule: Obj, phase: Obj, sub: Obj) -> tuple[list[Obj], Obj]:
+def _begin(store: Store, schedule: Obj, phase: Obj, sub: Obj) -> tuple[list[Obj], Obj]:
     """The phase is now the current one; returns the items and fields that it gives the subscription."""
     objects.update(store, schedule, status="active", current_phase=_bounds(phase))
     _plan(store, schedule)
-    fields = {name: phase[name] for name in SETS if phase[name]}
-    coupons = [store.get("coupon", row["coupon"]) for row in phase["discounts"] if row.get("coupon")]
-    if coupons:
-        kept = [row["discount"] for row in phase["discounts"] if row.get("discount")]
-        made = [discounts.use(store, one, customer=sub["customer"], subscription=sub["id"])["id"] for one in coupons]
-        fields["discounts"] = kept + made
-    return _items(store, sub, phase), fields
+    return _wanted(store, sub, phase)
 
 
-def _items(store: Store, sub: Obj, phase: Obj) -> list[Obj]:
-    """A phase's items on the subscription: an item keeps its id where its price stays."""
-    old, found = {item["price"]["id"]: item for item in sub["items"]["data"]}, []
+def _wanted(store: Store, sub: Obj, phase: Obj) -> tuple[list[Obj], Obj]:
+    """A phase's items on the subscription (an item keeps its id where its price stays), and its fields."""
+    old, items = {item["price"]["id"]: item for item in sub["items"]["data"]}, []
     for row in phase["items"]:
-        price = store.get("price", row["price"])
-        item = old.get(row["price"]) or subscriptions.new_item(store, sub, {"price": price}, store.now)
-        item = subscriptions.repriced(item, price, row.get("quantity"))
-        found.append(item | {"metadata": dict(row["metadata"] or {}), "tax_rates": list(row["tax_rates"] or [])})
-    return found
+        spec = {"price": store.get("price", row["price"]), "quantity": row.get("quantity")}
+        spec |= {"metadata": dict(row["metadata"]), "tax_rates": list(row["tax_rates"])}
+        item = old.get(row["price"])
+        items.append(subscriptions.repriced(item, **spec) if item else subscriptions.new_item(store, sub, **spec))
+    fields = {name: phase[name] for name in SETS if phase[name]}
+    if coupons := [store.get("coupon", row["coupon"]) for row in phase["discounts"] if row.get("coupon")]:
+        owner = {"customer": sub["customer"], "subscription": sub["id"]}
+        fields["discounts"] = [row["discount"] for row in phase["discounts"] if row.get("discount")]
+        fields["discounts"] += [discounts.use(store, coupon, **owner)["id"] for coupon in coupons]
+    return items, fields
 
 
-# --- routes
+def _finish(store: Store, schedule: Obj, how: str, **fields: Any) -> None:
+    """It is `completed`, `released` or `canceled` now."""
+    objects.become(store, schedule, how, status=how, current_phase=None, **{f"{how}_at": store.now}, **fields)
 
 
-def _live(call: Call, act: str) -> Obj:
-    schedule = call.target("subscription_schedule")
-    if schedule["status"] not in ("not_started", "active"):
-        raise refuse("schedule_status", act=act, status=schedule["status"])
-    return schedule
+def end_with(store: Store, sub: Obj) -> None:
+    """The schedule of a subscription that has ended ends as well: completed after its last phase, else canceled."""
+    schedule = store.get(KIND, sub["schedule"]) if sub["schedule"] else None
+    if schedule and schedule["status"] == "active":
+        is_done = schedule["end_behavior"] == "cancel" and schedule["phases"][-1]["end_date"] <= store.now
+        _finish(store, schedule, "completed" if is_done else "canceled")
+
+
+def _release(store: Store, schedule: Obj) -> Obj | None:
+    sub = _subscription(store, schedule)
+    _finish(store, schedule, "released", released_subscription=schedule["subscription"], subscription=None)
+    return subscriptions.save(store, sub, schedule=None) if sub else None
 
 
 def update(call: Call) -> Obj:
-    """Other phases from the current one on; a current phase with other items changes the subscription now."""
-    store, given, schedule = call.store, call.params, _live(call, "update")
-    fields, now = taken("subscription_schedule", given, schedule, STORED), schedule["current_phase"]
-    sub, proration = _subscription(store, schedule), given.get("proration_behavior", "create_prorations")
+    """Other phases from the current one on; a current phase that differs changes the subscription now."""
+    store, given, schedule = call.store, call.params, call.target(KIND)
+    sub, now, before = _subscription(store, schedule), schedule["current_phase"], schedule["phases"]
+    fields, found = taken(KIND, given, schedule, STORED), list[Obj]()
+    proration = given.get("proration_behavior", "create_prorations")
     if rows := given.get("phases"):
-        start = rows[0].get("start_date", schedule["phases"][0]["start_date"])
-        fields["phases"] = _phases(call, rows, store.now if start == "now" else start, sub)
+        fields["phases"] = _phases(call, rows, rows[0].get("start_date", before[0]["start_date"]), sub)
         found = [phase for phase in fields["phases"] if now and phase["start_date"] == now["start_date"]]
         if now and not found:
             raise refuse("phase_current", "phases", start=now["start_date"])
         fields["current_phase"] = _bounds(found[0]) if found else None
     objects.update(store, schedule, **fields)
     _plan(store, schedule)
-    if sub is not None and rows and (items := _items(store, sub, found[0])) != sub["items"]["data"]:
-        changes.apply(store, sub, changes.Change(items, {}, proration))
+    if sub is not None and found and found[0] not in before:
+        changes.apply(store, sub, changes.Change(*_wanted(store, sub, found[0]), proration))
     return schedule
 
 
 def release(call: Call) -> Obj:
     """Let the subscription go on as it is, without the schedule."""
-    schedule = _live(call, "release")
-    keeps_end = call.params.get("preserve_cancel_date") or schedule["end_behavior"] != "cancel"
+    schedule = call.target(KIND)
     sub = _release(call.store, schedule)
-    if sub is not None and not keeps_end:
+    if sub is not None and schedule["end_behavior"] == "cancel" and not call.params.get("preserve_cancel_date"):
         subscriptions.keep(call.store, sub)
     return schedule
 
 
-def _release(store: Store, schedule: Obj) -> Obj | None:
-    sub = _subscription(store, schedule)
-    gone = {"status": "released", "released_at": store.now, "released_subscription": schedule["subscription"]}
-    objects.update(store, schedule, emits=False, **gone, subscription=None, current_phase=None)
-    emit(store, "subscription_schedule.released", schedule)
-    if sub is not None:
-        subscriptions.save(store, sub, schedule=None)
-    return sub
-
-
 def cancel(call: Call) -> Obj:
     """End the schedule, and its subscription with it at once."""
-    store, given, schedule = call.store, call.params, _live(call, "cancel")
+    schedule, given = call.target(KIND), call.params
     now, prorate = given.get("invoice_now", True), given.get("prorate", True)
-    if (sub := _subscription(store, schedule)) is not None:
-        subscription_cancel.stop(store, sub, invoice_now=now, prorate=prorate)
+    if (sub := _subscription(call.store, schedule)) is not None:
+        subscription_routes.stop(call.store, sub, invoice_now=now, prorate=prorate)
     else:
-        objects.update(store, schedule, emits=False, status="canceled", canceled_at=store.now)
-        emit(store, "subscription_schedule.canceled", schedule)
+        _finish(call.store, schedule, "canceled")
     return schedule
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from sandbox import state
-from sandbox.errors import PortTaken
+from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.server import Server
 
@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
 def serve(folder: Path, port: int, faults: Faults, *, rate: float | None, anywhere: bool, until_eof: bool) -> None:
     """Print the URL, then answer until SIGINT or SIGTERM, or until our stdin closes. Call under the state's lock.
 
-    port: 0 takes a free one. rate: requests a second before 429, None: no limit. Raises PortTaken.
+    port: 0 takes a free one. rate: requests a second before 429, None: no limit. Raises SandboxError.
     """
     # the protocol is named because asyncio sets TCP_NODELAY only then: without it every answer waits 40 ms
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -31,7 +31,7 @@ def serve(folder: Path, port: int, faults: Faults, *, rate: float | None, anywhe
     try:
         listener.bind((HOST, port))
     except OSError as error:
-        raise PortTaken(
+        raise SandboxError(
             f"port {port} cannot be used ({error.strerror}): stop what uses it, or let the sandbox choose with --port 0"
         ) from error
     listener.listen(128)

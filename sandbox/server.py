@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
+import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,15 +14,15 @@ from sandbox import engine, forms, hidden
 from sandbox.call import Call, Page
 from sandbox.clock import http_date
 from sandbox.draw import identifier
-from sandbox.errors import ApiError, refusal
+from sandbox.errors import ApiError
 from sandbox.events import API_VERSION
 from sandbox.expand import Expander
 from sandbox.faults import NO_RULE, Faults
 from sandbox.forms import Params
 from sandbox.idempotency import Keys
 from sandbox.keys import authenticate
-from sandbox.limits import Limits
 from sandbox.params import CATALOGUE, validate
+from sandbox.refusals import refuse
 from sandbox.routes import Route, routes
 from sandbox.store import Store
 from sandbox.webhooks import Courier
@@ -29,26 +31,35 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answered = tuple[int, bytes]  # status and JSON
+SEPARATE = {"POST /v1/billing/meter_events": 1000.0}  # endpoints with a budget of their own, in requests a second
 PAGE = b"<html><body><h1>Welcome to the guest network</h1></body></html>\n"  # what a proxy may say instead
 
 
-class Router:
-    """Finds the route of a method and path; routes without ids in their path come first."""
+class Limits:
+    """Token buckets that hold a second's worth. `rate`: requests a second; None: no limits.
 
-    def __init__(self, table: Iterable[Route]) -> None:
-        self.routes: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
-        for route in table:
-            steps = route.path.split("/")
-            self.routes.setdefault((route.method, len(steps)), []).append((steps, route))
+    A limit is about how fast somebody really calls, so this reads the machine's monotonic clock and not the sandbox's,
+    which stands still between advances. Nothing that is stored depends on it.
+    """
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route and the ids in its path by name; raises ApiError (404)."""
-        segments = path.split("/")
-        for steps, route in self.routes.get((method, len(segments)), []):
-            pairs = list(zip(steps, segments, strict=True))
-            if all(segment if step.startswith("{") else step == segment for step, segment in pairs):
-                return route, {step[1:-1]: segment for step, segment in pairs if step.startswith("{")}
-        raise refusal("unknown_url", method=method, path=path)
+    def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self.clock = rate, clock
+        self.buckets: dict[str, tuple[float, float]] = {}  # name → tokens left, and when that was so
+
+    def take(self, endpoint: str) -> None:
+        """Count a request to `endpoint` (method and path template); raises ApiError (429) naming the limiter."""
+        if self.rate is None:
+            return
+        separate = SEPARATE.get(endpoint)
+        wanted = {} if separate else {"": ("global-rate", self.rate)}
+        now = self.clock()
+        for name, (reason, rate) in (wanted | {endpoint: ("endpoint-rate", separate or self.rate)}).items():
+            most = max(rate, 1.0)
+            tokens, at = self.buckets.get(name, (most, now))
+            tokens = min(most, tokens + (now - at) * rate)
+            self.buckets[name] = (tokens - (tokens >= 1), now)
+            if tokens < 1:
+                raise refuse("rate_limit", reason=reason)
 
 
 class Server:
@@ -56,12 +67,19 @@ class Server:
 
     def __init__(self, store: Store, faults: Faults, rate: float | None = None, *, anywhere: bool = False) -> None:
         self.store, self.faults, self.limits, self.keys = store, faults, Limits(rate), Keys(store)
-        self.router, self.courier = Router(routes()), Courier(store, faults, anywhere=anywhere)
+        self.routes, self.courier = routes(), Courier(store, faults, anywhere=anywhere)
         self.account = str(store.rows("account")[0]["id"])
         self.requests = 0
         with store.transaction():
             self.boot = int(store.meta("boots") or 0) + 1  # tells this process's request ids from those of earlier ones
             store.set_meta("boots", str(self.boot))
+
+    def route(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route of a request, and the ids in its path by name; raises ApiError (404)."""
+        for route in self.routes:
+            if route.method == method and (match := route.pattern.fullmatch(path)):
+                return route, match.groupdict()
+        raise refuse("unknown_url", method=method, path=path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Webhooks are delivered for as long as the application lives."""
@@ -131,19 +149,21 @@ class Exchange:
         """An error as status and body; one that is a bug shows on stderr and as Stripe's 500."""
         if not isinstance(error, ApiError):
             traceback.print_exception(error, file=sys.stderr)
-            error = refusal("server_error")
+            error = refuse("server_error")
         self.shown |= error.headers
         return error.status, msgspec.json.encode(error.body())
 
     async def body(self) -> bytes:
-        """All of the request's body; raises ApiError (413) as soon as too much of it has come."""
+        """All of the request's body; raises ApiError if it is too long, or if the client leaves before its end."""
         body, more = b"", True
         while more:
             message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise refuse("cut_short")  # to nobody: half of a form must have no effect
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > forms.MAX_BODY:
-                raise refusal("too_large", limit=forms.MAX_BODY)
+                raise refuse("too_large", limit=forms.MAX_BODY)
         return body
 
     async def served(self) -> Answered:
@@ -151,14 +171,14 @@ class Exchange:
         server, account = self.server, self.server.account
         key = authenticate(self.store, self.headers.get("authorization", ""))
         if (asked := self.headers.get("stripe-account", account)) != account:
-            raise refusal("other_account", key=key.shown, account=asked)
-        route, path = server.router.find(self.method, self.path)
+            raise refuse("other_account", key=key.shown, account=asked)
+        route, path = server.route(self.method, self.path)
         server.limits.take(f"{route.method} {route.path}")
         self.rule = server.faults.take(f"{self.method} {self.path}")
         if self.rule.kind == "429":
-            raise refusal("rate_limit", reason=self.rule.reason)
+            raise refuse("rate_limit", reason=self.rule.reason)
         if self.rule.kind in ("500_before", "drop_before"):
-            raise refusal("server_error")
+            raise refuse("server_error")
         body = await self.body()
         forms.check_content_type(self.headers.get("content-type", "") if body else "")
         raw = forms.parse(self.scope["query_string"] + b"&" + body)
@@ -181,7 +201,7 @@ class Exchange:
                 await asyncio.sleep(self.rule.seconds)
             answered = self.executed(Call(self.store, path, params), route, shows, name, raw)
         if ignored := [*params.ignored(), *sorted(shows.ignored)]:
-            self.shown["Sandbox-Ignored-Parameters"] = ", ".join(ignored)
+            self.shown["Sandbox-Ignored-Parameters"] = quote(", ".join(ignored)[:1000], safe=", .[]")
         return answered
 
     def executed(self, call: Call, route: Route, shows: Expander, name: str | None, raw: Params) -> Answered:
@@ -189,16 +209,16 @@ class Exchange:
         store, keep, kind = self.store, self.server.keys.keep, self.rule.kind
         if route.method == "GET":
             if kind in ("500_replayed", "500_after"):
-                raise refusal("server_error")
+                raise refuse("server_error")
             return self.handled(call, route, shows)
         store.request = {"id": self.id, "idempotency_key": name}
         try:
             with store.transaction():
                 answered = self.handled(call, route, shows)
                 if kind == "500_replayed":
-                    raise refusal("server_error")
+                    raise refuse("server_error")
                 if kind == "500_after":
-                    answered = self.refused(refusal("server_error"))
+                    answered = self.refused(refuse("server_error"))
                 keep(name, self.path, raw, (*answered, self.id))
         except Exception as error:
             answered = self.refused(error)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from sandbox import objects
-from sandbox.call import Call, Handler, merge_metadata, noun, plain_value
+from sandbox.call import Call, Handler, Page, merge_metadata, noun, plain_value
 from sandbox.params import Given
 from sandbox.refusals import refuse
 from sandbox.store import Obj
@@ -52,7 +52,7 @@ def make(call: Call, kind: str, given: Given | None = None, /, **fields: Any) ->
     return objects.create(call.store, kind, id=wanted, **(taken(kind, given) | fields))
 
 
-def changes(kind: str, check: Callable[[Call, Obj, Obj], None] | None = None) -> Handler:
+def changes(kind: str, check: Callable[[Call, Obj, Obj], object] | None = None) -> Handler:
     """POST to one object; `check` (of the call, the object and its changes) may refuse, and add to the changes."""
 
     def change(call: Call) -> Obj:
@@ -72,4 +72,5 @@ def sets(kind: str, **fields: Any) -> Handler:
 
 ROUTES: dict[str, Handler] = {
     "GET /v1/account": lambda call: call.store.rows("account")[0],
+    "GET /v1/accounts": lambda call: Page("account", "/v1/accounts", [], has_more=False),  # those connected: none
 }

@@ -10,46 +10,20 @@ from typing import Any
 
 import msgspec
 
-from sandbox import metering
 from sandbox.draw import identifier
-from sandbox.errors import StateMissing, StateOutdated
+from sandbox.errors import SandboxError
 from sandbox.options import INLINE_LINES as EMBEDDED
-from sandbox.world import Nobody, World
+from sandbox.world import World
 
 Obj = dict[str, Any]
-FORMAT = "2"  # of the state file; raised when it changes so that older files cannot be read
-MICRO = metering.MICRO  # usage is kept as whole millionths
+FORMAT = "3"  # of the state file; raised when it changes so that older files cannot be read
+MICRO = 1_000_000  # usage is kept as whole millionths, so that sums are exact
+WINDOWS = {"hour": 3600, "day": 86_400}  # in UTC
+FOUND = "from usage where meter = ? and customer = ? and at >= ? and at < ?"
 CACHED = 20_000  # live objects kept before they are written and forgotten
 COLUMNS = ("customer", "subscription", "invoice", "parent", "status")
 
-SCHEMA = """
-create table object (
-    seq integer primary key autoincrement, id text not null unique, kind text not null, created integer not null,
-    status text, customer text, subscription text, invoice text, parent text, clock text,
-    hidden integer not null, long integer not null, json text not null);
-create index object_newest on object (kind, created, seq);
-create index object_customer on object (customer, kind, created, seq) where customer is not null;
-create index object_subscription on object (subscription, kind, created, seq) where subscription is not null;
-create index object_invoice on object (invoice, kind, created, seq) where invoice is not null;
-create index object_parent on object (parent, kind, created, seq) where parent is not null;
-create table item (id text primary key, subscription text not null) without rowid;
-create table usage (
-    meter text not null, customer text not null, at integer not null, identifier text not null, value integer not null,
-    received integer not null, primary key (meter, customer, at, identifier)) without rowid;
-create unique index usage_identifier on usage (identifier) where identifier != '';
-create table task (
-    seq integer primary key autoincrement, clock text not null, at integer not null, kind text not null,
-    ref text not null);
-create index task_next on task (clock, at, seq);
-create index task_ref on task (ref);
-create table delivery (
-    seq integer primary key autoincrement, event text not null, endpoint text not null, at integer not null,
-    attempt integer not null);
-create table idempotency (
-    key text primary key, fingerprint text not null, status integer not null, body blob not null,
-    created integer not null, request text not null);
-create table meta (key text primary key, value text not null);
-"""
+SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 
 INSERT = (
     "insert into object (id, kind, created, status, customer, subscription, invoice, parent, clock, hidden, long, json)"
@@ -83,8 +57,8 @@ class Store:
         self.issued = int(self.meta("issued") or 0)
         self.events_from = 0  # events older than this are not worth building: nobody could list them
         self.request: Obj = {"id": None, "idempotency_key": None}
-        self.world: World = Nobody()
-        self._endpoints: list[Obj] | None = None
+        self.world = World()
+        self.memo: dict[Any, Any] = {}  # what is known of the tables beside `object`, forgotten with a rollback
         self._live: dict[str, Obj] = {}
         self._dirty: dict[str, tuple[Obj, str | None, int | None]] = {}
         self._unwritten: set[str] = set()  # kinds of those
@@ -96,16 +70,16 @@ class Store:
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("pragma journal_mode = off")
         db.execute("pragma synchronous = off")
-        db.execute("pragma cache_size = -500000")  # kilobytes: ids are random, so inserts touch every page of their index
+        db.execute("pragma cache_size = -500000")  # kilobytes; ids are random, so inserts touch all of their index
         db.executescript(SCHEMA)
         db.executemany("insert into meta values (?, ?)", {"format": FORMAT, **meta}.items())
         return Store(db)
 
     @staticmethod
     def open(path: Path, *, read_only: bool = False) -> "Store":
-        """The state file at `path`; raises StateMissing, or StateOutdated for another format."""
+        """The state file at `path`; raises SandboxError if it is missing or of another format."""
         if not path.exists():
-            raise StateMissing(f"there is no sandbox state in {path.parent}: run `python -m sandbox seed`")
+            raise SandboxError(f"there is no sandbox state in {path.parent}: run `python -m sandbox seed`")
         mode = "ro" if read_only else "rw"
         db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, isolation_level=None)
         if not read_only:
@@ -113,9 +87,7 @@ class Store:
             db.execute("pragma synchronous = normal")
         found = db.execute("select value from meta where key = 'format'").fetchone()
         if found is None or found[0] != FORMAT:
-            raise StateOutdated(
-                f"{path} has format {found and found[0]}, this sandbox reads {FORMAT}: run `python -m sandbox seed`"
-            )
+            raise SandboxError(f"{path} has another format than {FORMAT}: run `python -m sandbox seed`")
         return Store(db)
 
     @contextmanager
@@ -130,7 +102,7 @@ class Store:
             self.set_meta("issued", str(self.issued))
         except BaseException:
             self.now, self.account_now, self.clock, self.issued = before
-            self._endpoints = None
+            self.memo.clear()
             self._live.clear()
             self._dirty.clear()
             self._unwritten.clear()
@@ -159,8 +131,6 @@ class Store:
     def put(self, obj: Obj, *, parent: str | None = None, created: int | None = None) -> Obj:
         """Insert or replace an object by its id; its place in lists and its parent are kept. Returns it."""
         identifier = obj["id"]
-        if obj["object"] == "webhook_endpoint":
-            self._endpoints = None
         if obj["object"] != "event":  # an event is a snapshot, encoded already
             self._live[identifier] = obj
         if parent is None and created is None and identifier in self._dirty:
@@ -204,8 +174,8 @@ class Store:
 
     def get(self, kind: str, identifier: str) -> Obj:
         """The object; KeyError if it is not there, which is a bug: routes use `find`."""
-        obj = self.find(kind, identifier)
-        if obj is None:
+        obj = self.any(identifier)
+        if obj is None or obj["object"] != kind:
             raise KeyError(f"{kind} {identifier}")
         return obj
 
@@ -223,7 +193,6 @@ class Store:
 
     def remove(self, identifier: str) -> None:
         """Take an object out for good."""
-        self._endpoints = None
         self._live.pop(identifier, None)
         self._dirty.pop(identifier, None)
         self.db.execute("delete from object where id = ?", (identifier,))
@@ -244,12 +213,6 @@ class Store:
         found = self.db.execute(query, (kind, *where.values()))
         return [live.get(key) or live.setdefault(key, decode(text)) for key, text in found]
 
-    def endpoints(self) -> list[Obj]:
-        """The webhook endpoints; remembered, because every event asks."""
-        if self._endpoints is None:
-            self._endpoints = self.rows("webhook_endpoint")
-        return self._endpoints
-
     def owner(self, item: str) -> Obj | None:
         """The subscription that holds (or held) a subscription item."""
         if "subscription" in self._unwritten:
@@ -259,9 +222,18 @@ class Store:
 
     # --- usage
 
+    def series(self, meter: str, customer: str) -> int:
+        """The short key of a customer's events of a meter in usage_event: they are most of a large state's rows."""
+        key = (meter, customer)
+        if key not in self.memo:
+            self.db.execute("insert or ignore into series (meter, customer) values (?, ?)", key)
+            query = "select id from series where meter = ? and customer = ?"
+            self.memo[key] = self.db.execute(query, key).fetchone()[0]
+        return int(self.memo[key])
+
     def usage(self, meter: Obj, customer: str, start: int, end: int) -> Decimal:
         """Units in [start, end) by the meter's formula (sum, count or last), exact; 0 without events."""
-        source, value = metering.aggregate(meter)
+        source, value = aggregate(meter)
         query = f"select {value} from {source}"  # noqa: S608 # ours
         row = self.db.execute(query, (meter["id"], customer, start, end)).fetchone()
         return (Decimal(row[0] or 0) * Decimal("0.000001")).normalize()
@@ -293,3 +265,20 @@ def subscription_of(obj: Obj) -> str | None:
     if found is None and obj["object"] in ("invoice", "invoiceitem"):
         found = ((obj.get("parent") or {}).get("subscription_details") or {}).get("subscription")
     return found if isinstance(found, str) else None
+
+
+def aggregate(meter: dict[str, Any], group: str = "0") -> tuple[str, str]:
+    """The rows that count (a table with `at`; it binds meter, customer, start, end) and the sum of each group of them.
+
+    group: an expression in `at`. The sum is in millionths, null without rows. Of events pre-aggregated by the hour or
+    day (`event_time_window`) the last in each window counts.
+    """
+    formula, window = meter["default_aggregation"]["formula"], WINDOWS.get(meter["event_time_window"] or "")
+    value = {"sum": "sum(value)", "count": f"count(*) * {MICRO}", "last": "max(value)"}[formula]
+    by = group if formula == "last" else f"at / {window}" if window else "0"
+    if by == "0":  # all in one: no need to number them
+        latest = " order by at desc, received desc limit 1" if formula == "last" else ""
+        return f"(select at, value {FOUND}{latest})", value
+    place = f"row_number() over (partition by {by} order by at desc, received desc) as place"
+    last = f"select at, value, {place} {FOUND}"  # numbers and our own names
+    return f"(select at, value from ({last}) where place = 1)", value  # noqa: S608 # ours

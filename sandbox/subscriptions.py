@@ -3,108 +3,66 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sandbox import changes, discounts, invoices, objects, options, payments, prorations
+from sandbox import changes, discounts, invoices, objects, options, payments, prorations, schedules
 from sandbox.clock import DAY, period_at
-from sandbox.events import emit, plain
+from sandbox.events import plain
 from sandbox.store import Obj, Store
 
 ENDED = frozenset({"canceled", "incomplete_expired"})
-Spec = dict[str, Any]  # of an item to be made: price, quantity (None: metered), and fields such as metadata
+Periods = dict[str, tuple[int, int]]  # item id → its period
 
 
-def start(
-    store: Store, customer: Obj, items: Sequence[tuple[Obj, int | None]], *, coupons: Iterable[str] = (), **fields: Any
-) -> Obj:
+def start(store: Store, customer: Obj, items: Sequence[tuple[Obj, int | None]], *, coupons: Iterable[str] = ()) -> Obj:
     """A new subscription from now on: its first invoice is finalised and collected, its renewal is on the agenda.
 
-    items: prices with their quantity, None for metered ones. coupons: ids. fields: of the object; `trial_end` and
-    `billing_cycle_anchor` (unix seconds, in the future) shape the first period.
+    items: prices with their quantity, None for metered ones. coupons: ids.
     """
-    sub = prepare(store, customer, [{"price": price, "quantity": quantity} for price, quantity in items], **fields)
-    found = [store.get("coupon", one) for one in coupons]
-    sub["discounts"] = [
-        discounts.use(store, one, customer=customer["id"], subscription=sub["id"])["id"] for one in found
-    ]
-    return begin(store, sub)
+    sub = prepare(store, customer, currency=items[0][0]["currency"])
+    owner = {"customer": customer["id"], "subscription": sub["id"]}
+    sub["discounts"] = [discounts.use(store, store.get("coupon", one), **owner)["id"] for one in coupons]
+    return begin(store, sub, [new_item(store, sub, price, quantity) for price, quantity in items])
 
 
-def prepare(store: Store, customer: Obj, specs: Sequence[Spec], **fields: Any) -> Obj:
-    """A stored subscription that has not begun: no invoice, no event; `begin` does the rest."""
-    currency, trial_end = fields.pop("currency", None) or specs[0]["price"]["currency"], fields.get("trial_end")
+def prepare(store: Store, customer: Obj, **fields: Any) -> Obj:
+    """A stored subscription without items that has not begun: no invoice, no event; `begin` does the rest."""
+    owner = {"customer": customer["id"], "test_clock": customer["test_clock"], "start_date": store.now}
+    return objects.create(store, "subscription", emits=False, billing_cycle_anchor=store.now, **owner, **fields)
+
+
+def begin(
+    store: Store, sub: Obj, items: list[Obj], *, payment: str = "allow_incomplete", proration: str = "create_prorations"
+) -> Obj:
+    """Bill the first period of these items and tell; `payment` and `proration` are Stripe's `…_behavior`."""
+    customer = store.get("customer", sub["customer"])
     if customer["currency"] is None:
-        objects.update(store, customer, currency=currency)
-    fields = {"billing_cycle_anchor": trial_end or store.now, "trial_start": store.now if trial_end else None} | fields
-    fields |= {"currency": currency, "customer": customer["id"], "test_clock": customer["test_clock"]}
-    sub = objects.create(store, "subscription", emits=False, start_date=store.now, **fields)
-    sub["items"] = listed(sub, [new_item(store, sub, spec, store.now) for spec in specs])
-    return sub
-
-
-def begin(store: Store, sub: Obj, *, payment: str = "allow_incomplete", proration: str = "create_prorations") -> Obj:
-    """Bill the first period and say that the subscription is there; `payment` is Stripe's payment_behavior.
-
-    A first period that is shorter than its price's (up to a later billing_cycle_anchor, or to the end) is prorated, or
-    free if `proration` is `none`.
-    """
-    sub["status"] = "trialing" if sub["trial_end"] else "active"
-    ahead, invoice = {}, None
-    for item in sub["items"]["data"]:
-        if is_licensed(item) and (sub["trial_end"] or is_whole(sub, item)):
-            ahead[item["id"]] = period_of(item)
-        elif proration != "none":
-            prorations.prorate(store, sub, None, item, at=store.now)
-    if ahead or prorations.pending(store, sub):
-        invoice = invoices.draft(store, sub, "subscription_create", ahead=ahead)
-        sub["latest_invoice"] = invoice["id"]
-        if sub["status"] == "active" and invoice["total"] > 0 and sub["collection_method"] == "charge_automatically":
-            sub["status"] = "incomplete"
-    store.put(sub)
-    emit(store, "customer.subscription.created", sub)
-    plan(store, sub)
+        objects.update(store, customer, currency=sub["currency"])
+    sub |= {"status": "active", "items": listed(sub, opened(sub, items, store.now))}
     if sub["trial_end"]:
-        store.schedule(max(sub["trial_end"] - options.TRIAL_NOTICE_SECONDS, store.now), "trial_will_end", sub["id"])
-    for one in sub["discounts"]:
-        plan_discount(store, one)
+        sub |= {"status": "trialing", "trial_start": store.now}
+        plan_trial_notice(store, sub)
+    ahead = licences_ahead(store, sub, proration)
+    invoice = bill(store, sub, {}, ahead, "subscription_create")
+    is_charged = invoice and invoice["total"] > 0 and sub["collection_method"] == "charge_automatically"
+    if is_charged and sub["status"] == "active":
+        sub["status"] = "incomplete"
+        store.schedule(store.now + options.INCOMPLETE_SECONDS, "payment_expire", sub["id"])
+    plan(store, objects.become(store, sub, "created"))
     if invoice is not None:
         collect(store, invoice, payment)
-    if sub["status"] == "incomplete":
-        store.schedule(store.now + options.INCOMPLETE_SECONDS, "payment_expire", sub["id"])
     return sub
 
 
-def collect(store: Store, invoice: Obj, payment: str) -> Obj:
-    """Finalise an invoice, and try to collect it unless `payment` (Stripe's payment_behavior) leaves that to others."""
-    invoice = invoices.finalize(store, invoice)
-    waits = payment == "default_incomplete" and invoice["amount_due"] > 0
-    return invoice if waits else payments.collect(store, invoice)
+def new_item(store: Store, sub: Obj, price: Obj, quantity: int | None, **fields: Any) -> Obj:
+    """An item for a subscription; it has no period yet."""
+    blank: Obj = {"id": store.new_id("si_", 14)}
+    blank |= objects.shape("subscription_item", created=store.now, subscription=sub["id"])
+    return repriced(blank, price, quantity, **fields)
 
 
-# --- items
-
-
-def new_item(store: Store, sub: Obj, spec: Spec, at: int) -> Obj:
-    """An item for a subscription whose first period begins at `at`."""
-    item: Obj = {"id": store.new_id("si_", 14)} | objects.shape("subscription_item", created=at, subscription=sub["id"])
-    item |= {key: value for key, value in spec.items() if value is not None} | {"price": plain(spec["price"])}
-    return item | first_period(sub, item, at)
-
-
-def first_period(sub: Obj, item: Obj, at: int) -> Obj:
-    """The bounds of an item's period that begins at `at`: to the end of the trial, else to the anchor's next turn."""
-    trial, last = sub["trial_end"] or 0, sub["cancel_at"] or 0
-    end = trial if trial > at else _turn(sub, item, at)[1]
-    end = min(end, last) if last > at else end
-    return {"current_period_start": at, "current_period_end": end, "billed_until": end if is_licensed(item) else at}
-
-
-def is_whole(sub: Obj, item: Obj) -> bool:
-    """Whether an item's period is a full one of its price, counted from the subscription's anchor."""
-    return _turn(sub, item, item["current_period_start"]) == period_of(item)
-
-
-def _turn(sub: Obj, item: Obj, at: int) -> tuple[int, int]:
-    recurring = item["price"]["recurring"]
-    return period_at(sub["billing_cycle_anchor"], recurring["interval"], recurring["interval_count"], at)
+def repriced(item: Obj, price: Obj, quantity: int | None, **fields: Any) -> Obj:
+    """The item with another price and quantity (None: metered)."""
+    changed = {key: value for key, value in item.items() if key != "quantity"} | {"price": plain(price)} | fields
+    return changed if quantity is None else changed | {"quantity": quantity}
 
 
 def listed(sub: Obj, rows: list[Obj]) -> Obj:
@@ -113,18 +71,63 @@ def listed(sub: Obj, rows: list[Obj]) -> Obj:
     return {"object": "list", "data": rows, "has_more": False, "url": url}
 
 
-def is_licensed(item: Obj) -> bool:
-    return bool(item["price"]["recurring"]["usage_type"] == "licensed")
+def opened(sub: Obj, items: Iterable[Obj], at: int) -> list[Obj]:
+    """The items with periods that begin at `at`, to the end of the trial or subscription, else the anchor's turn."""
+    trial, last, found = sub["trial_end"] or 0, sub["cancel_at"] or 0, []
+    for item in items:
+        end = trial if trial > at else turn(sub, item, at)[1]
+        end = min(end, last) if last > at else end
+        billed = at if is_metered(item) else end
+        found.append(item | {"current_period_start": at, "current_period_end": end, "billed_until": billed})
+    return found
+
+
+def turn(sub: Obj, item: Obj, at: int) -> tuple[int, int]:
+    """The full period of the item's price around `at`, counted from the subscription's anchor."""
+    unit = item["price"]["recurring"]
+    return period_at(sub["billing_cycle_anchor"], unit["interval"], unit["interval_count"], at)
+
+
+def is_metered(item: Obj) -> bool:
+    """Whether an item is billed by usage, after its period; others are licences, paid before it."""
+    return bool(item["price"]["recurring"]["usage_type"] == "metered")
 
 
 def period_of(item: Obj) -> tuple[int, int]:
     return item["current_period_start"], item["current_period_end"]
 
 
-def repriced(item: Obj, price: Obj, quantity: int | None) -> Obj:
-    """The item with another price and quantity (None: metered)."""
-    changed = {key: value for key, value in item.items() if key != "quantity"} | {"price": plain(price)}
-    return changed if quantity is None else changed | {"quantity": quantity}
+def licences_ahead(store: Store, sub: Obj, proration: str = "create_prorations") -> Periods:
+    """The periods of licences that begin now, to be billed ahead.
+
+    What is shorter than its price's period (up to a later anchor, or to the subscription's end) is prorated instead,
+    or free if `proration` is `none`.
+    """
+    ahead: Periods = {}
+    for item in sub["items"]["data"]:
+        if is_metered(item) or item["current_period_start"] != store.now:
+            continue
+        if sub["status"] == "trialing" or turn(sub, item, store.now) == period_of(item):
+            ahead[item["id"]] = period_of(item)
+        elif proration != "none":
+            prorations.prorate(store, sub, None, item, at=store.now)
+    return ahead
+
+
+def bill(store: Store, sub: Obj, used: Periods, ahead: Periods, reason: str = "subscription_update") -> Obj | None:
+    """A draft, now the subscription's latest invoice, for these periods and what is pending; None without any."""
+    if not (used or ahead or prorations.pending(store, sub)):
+        return None
+    invoice = invoices.draft(store, sub, reason, used=used, ahead=ahead)
+    sub["latest_invoice"] = invoice["id"]
+    return invoice
+
+
+def collect(store: Store, invoice: Obj, payment: str = "allow_incomplete") -> Obj:
+    """Finalise an invoice, and try to collect it unless `payment` (Stripe's payment_behavior) leaves that to others."""
+    invoice = invoices.finalize(store, invoice)
+    waits = payment == "default_incomplete" and invoice["amount_due"] > 0
+    return invoice if waits else payments.collect(store, invoice)
 
 
 def swap(store: Store, sub: Obj, item_id: str, price: Obj, quantity: int | None) -> list[Obj]:
@@ -138,60 +141,42 @@ def swap(store: Store, sub: Obj, item_id: str, price: Obj, quantity: int | None)
     return before
 
 
-# --- changes
-
-
 def save(store: Store, sub: Obj, *, before: list[Obj] | None = None, **fields: Any) -> Obj:
     """Set fields and tell in one `customer.subscription.updated`; `before`: the items, if they changed since."""
-    if before is not None:
-        fields["items"] = sub["items"]
-        sub["items"] = listed(sub, before)
-    return objects.update(store, sub, **fields)
-
-
-def tell(store: Store, sub: Obj, was: Obj) -> Obj:
-    """Say that a subscription changed whose fields were set before; `was` holds their old values."""
-    fields = {key: sub[key] for key in was}
-    sub.update(was)
-    return objects.update(store, sub, **fields)
+    was = {name: sub[name] for name in fields} | ({} if before is None else {"items": listed(sub, before)})
+    sub |= fields
+    return objects.tell(store, sub, was)
 
 
 def request_cancel(store: Store, sub: Obj, at: int | None = None) -> Obj:
-    """Mark it to end at `at`, or with its (longest) period, as a customer's request."""
+    """The customer asks that it end at `at`, or with its (longest) period."""
     said = sub["cancellation_details"] | {"reason": "cancellation_requested"}
-    end = at or max(item["current_period_end"] for item in sub["items"]["data"])
-    fields: Obj = {"cancel_at_period_end": at is None, "cancel_at": end, "canceled_at": store.now}
-    save(store, sub, cancellation_details=said, **fields)
-    plan(store, sub)
+    fields: Obj = {"cancel_at": at or max(item["current_period_end"] for item in sub["items"]["data"])}
+    fields |= {"cancel_at_period_end": at is None, "canceled_at": store.now, "cancellation_details": said}
+    plan(store, save(store, sub, **fields))
     return sub
 
 
 def keep(store: Store, sub: Obj) -> Obj:
     """Take a requested cancellation back."""
     said = dict.fromkeys(sub["cancellation_details"])
-    save(store, sub, cancel_at_period_end=False, cancel_at=None, canceled_at=None, cancellation_details=said)
-    plan(store, sub)
+    fields: Obj = {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None, "cancellation_details": said}
+    plan(store, save(store, sub, **fields))
     return sub
 
 
 def end(store: Store, sub: Obj, reason: str | None, status: str = "canceled") -> Obj:
     """It ends now and is billed no more; `reason` is Stripe's (None leaves what the details say)."""
-    is_canceled, was = status == "canceled", {"status": sub["status"], "ended_at": None}
-    details = sub["cancellation_details"] | ({"reason": reason} if reason else {})
-    sub |= {"status": status, "ended_at": store.now, "cancellation_details": details}
-    sub["canceled_at"] = sub["canceled_at"] or (store.now if is_canceled else None)
-    store.put(sub)
-    plan(store, sub)
-    schedule = store.find("subscription_schedule", sub["schedule"] or "")
-    if schedule is not None and schedule["status"] == "active":
-        is_done = schedule["end_behavior"] == "cancel" and schedule["phases"][-1]["end_date"] <= store.now
-        how = "completed" if is_done else "canceled"
-        objects.update(store, schedule, emits=False, status=how, current_phase=None, **{f"{how}_at": store.now})
-        emit(store, f"subscription_schedule.{how}", schedule)
-    if is_canceled:
-        emit(store, "customer.subscription.deleted", sub)
+    was = dict(sub)
+    sub |= {"status": status, "ended_at": store.now}
+    sub["cancellation_details"] = sub["cancellation_details"] | ({"reason": reason} if reason else {})
+    if status == "canceled":
+        sub["canceled_at"] = sub["canceled_at"] or store.now
+        objects.become(store, sub, "deleted")
     else:
-        tell(store, sub, was)
+        objects.tell(store, sub, was)
+    plan(store, sub)
+    schedules.end_with(store, sub)
     invoices.stop_collecting(store, sub)
     store.world.ended(store, sub)
     return sub
@@ -202,30 +187,30 @@ def hold(store: Store, sub: Obj, reason: str) -> Obj:
     said = {"paused": {"type": "subscription", "transitioned_at": store.now, "subscription": {"type": reason}}}
     cut = [item | {"current_period_end": min(item["current_period_end"], store.now)} for item in sub["items"]["data"]]
     save(store, sub, status="paused", status_details=said, items=listed(sub, cut))
-    emit(store, "customer.subscription.paused", sub)
-    plan(store, sub)
+    plan(store, objects.become(store, sub, "paused"))
     return sub
 
 
-def release(store: Store, sub: Obj) -> Obj:
-    """A paused subscription runs again, in the periods its items show."""
-    save(store, sub, status="active", status_details=None)
-    emit(store, "customer.subscription.resumed", sub)
-    plan(store, sub)
-    return sub
+def drop_discounts(store: Store, sub: Obj, gone: list[str]) -> None:
+    """Take discounts off the subscription and its items, and tell."""
+    owners = (sub, *sub["items"]["data"])
+    for one in [one for one in gone if any(one in owner["discounts"] for owner in owners)]:
+        discounts.end(store, one)
+    left, *of_items = [[one for one in owner["discounts"] if one not in gone] for owner in owners]
+    items = [item | {"discounts": own} for item, own in zip(owners[1:], of_items, strict=True)]
+    save(store, sub, items=listed(sub, items), discounts=left)
 
 
 def paid(store: Store, sub: Obj, invoice: Obj) -> None:
-    """An invoice of the subscription was paid: what had waited for that happens now."""
-    if sub["latest_invoice"] != invoice["id"]:
+    """An invoice was paid; if it is that of a pending update, the subscription becomes what that holds."""
+    update, before = sub["pending_update"], sub["items"]["data"]
+    if update is None or sub["latest_invoice"] != invoice["id"]:
         return
-    if sub["pending_update"]:
-        changes.apply_pending(store, sub)
-    elif sub["status"] == "paused" and sub["items"]["data"][0]["current_period_end"] > store.now:  # resume began it
-        release(store, sub)
-
-
-# --- the agenda
+    fields = {name: update[name] for name in changes.HELD if update[name] is not None}
+    store.unschedule("payment_expire", sub["id"])
+    save(store, sub, items=listed(sub, update["subscription_items"]), pending_update=None, **fields)
+    plan(store, objects.become(store, sub, "pending_update_applied"))
+    store.world.changed(store, sub, before)
 
 
 def plan(store: Store, sub: Obj) -> None:
@@ -242,7 +227,7 @@ def plan(store: Store, sub: Obj) -> None:
         store.schedule(notice, "upcoming", sub["id"])
 
 
-def plan_discount(store: Store, identifier: str) -> None:
-    """A discount with an end leaves its subscription then."""
-    if (end := store.get("discount", identifier)["end"]) is not None:
-        store.schedule(end, "discount_end", identifier)
+def plan_trial_notice(store: Store, sub: Obj) -> None:
+    """`trial_will_end` comes some days before the trial's end, or at once."""
+    store.unschedule("trial_will_end", sub["id"])
+    store.schedule(max(sub["trial_end"] - options.TRIAL_NOTICE_SECONDS, store.now), "trial_will_end", sub["id"])

@@ -3,7 +3,6 @@
 from sandbox import engine, objects
 from sandbox.call import Call, Handler
 from sandbox.clock import DAY, add_intervals
-from sandbox.events import emit
 from sandbox.options import CLOCK_CUSTOMERS, CLOCK_DAYS, CLOCK_INTERVALS
 from sandbox.refusals import refuse
 from sandbox.simple import make
@@ -30,23 +29,22 @@ def advance(call: Call) -> Obj:
     store, clock, until = call.store, call.target(KIND), call.params["frozen_time"]
     if not clock["frozen_time"] < until <= _furthest(store, clock):
         raise refuse("clock_step", "frozen_time", now=clock["frozen_time"], most=CLOCK_INTERVALS)
-    answer = clock | {"status": "advancing", "status_details": {"advancing": {"target_frozen_time": until}}}
-    emit(store, "test_helpers.test_clock.advancing", answer)
+    details = {"advancing": {"target_frozen_time": until}}
+    answer = objects.become(store, dict(clock), "advancing", status="advancing", status_details=details)
     engine.run(store, until)
-    ready = store.put(store.get(KIND, clock["id"]) | {"frozen_time": until})
-    emit(store, "test_helpers.test_clock.ready", ready)
+    objects.become(store, clock, "ready", frozen_time=until)
     return answer
 
 
 def _furthest(store: Store, clock: Obj) -> int:
     """Until when one call may advance."""
-    prices = [
-        item["price"]["recurring"]
+    running = [
+        sub
         for customer in _customers(store, clock["id"])
         for sub in store.rows("subscription", customer=customer)
         if sub["status"] not in ("canceled", "incomplete_expired") and CLOCK_INTERVALS is not None
-        for item in sub["items"]["data"]
     ]
+    prices = [item["price"]["recurring"] for sub in running for item in sub["items"]["data"]]
     counts = [(price["interval"], price["interval_count"] * (CLOCK_INTERVALS or 0)) for price in prices]
     return min((add_intervals(clock["frozen_time"], *count) for count in counts), default=2**40)
 
@@ -60,12 +58,16 @@ def _customers(store: Store, clock: str) -> list[str]:
 def delete(store: Store, identifier: str) -> Obj:
     """Remove a clock, its customers and all that is theirs."""
     clock, customers = store.get(KIND, identifier), _customers(store, identifier)
-    sql = "select id from object where clock = ? union select id from object where customer = ?2 or parent = ?2"
+    sql = (
+        "with mine as (select id from object where clock = ?1 or customer = ?2 or parent = ?2) select id from mine "
+        "union select id from object where invoice in mine "
+        "union select id from object where kind = 'balance_transaction' and json_extract(json, '$.source') in mine"
+    )
     for customer in [*customers, ""]:
         for (theirs,) in store.db.execute(sql, (identifier, customer)).fetchall():
             store.remove(theirs)
-        for meter in store.rows("billing.meter"):
-            store.db.execute("delete from usage where meter = ? and customer = ?", (meter["id"], customer))
+        used = "delete from usage_event where series in (select id from series where customer = ?)"
+        store.db.execute(used, (customer,))
     store.db.execute("delete from task where clock = ? or ref = ?1", (identifier,))
     return objects.delete(store, clock)
 
@@ -75,6 +77,4 @@ ROUTES: dict[str, Handler] = {
     "POST /v1/test_helpers/test_clocks/{id}/advance": advance,
     "DELETE /v1/test_helpers/test_clocks/{id}": lambda call: delete(call.store, call.target(KIND)["id"]),
 }
-
-
 TASKS = {"test_clock_delete": delete}

@@ -4,7 +4,7 @@ Arrays have a row per metered item of one customer and a column per day (days si
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,12 +25,15 @@ DAY_NOISE, WEEK_NOISE, DRIFT, ON, SECOND, ANOMALY = (np.uint64(n * 0x5DEECE66D) 
 EPOCH_MONDAY = 4  # 1970-01-05 was a Monday
 BLOCK = 30  # days in which at most one anomaly of an item begins
 YEARS = 1_500  # days whose anomalies are found at once, whole blocks
-LENGTH = 128  # days that are computed at once
+LENGTH = 256  # days that are computed at once
+KEPT = 20_000  # such pieces kept, about 13 KB each: months follow each other, so the next one is often there
 WEEK_SWING = 6  # days between the knots of week_noise
 SLOW_SWING = 91  # days between the knots of drift
 CALM = 0.4  # of the noise that storage has: it is a stock, not a flow
 MONTH = 30.4  # days
 MOST = 1e11  # units a day: a month of it, in millionths, still fits 64 bits
+_FACTORS = ("scale", "growth", "noise", "week_noise", "weekend", "workday", "is_on", "is_seasonal")
+CONSTANTS = np.dtype([*((name, "f8") for name in _FACTORS), ("key", "u8"), ("step", "i8")])
 
 
 class Path(NamedTuple):
@@ -56,28 +59,19 @@ class Anomaly(NamedTuple):
     factor: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """The metered items of one customer: arrays of one column, a row each. Constants of the path, drawn once.
+    """The metered items of one customer, drawn once. each: of one column, a row for each item; names: CONSTANTS.
 
-    scale: units a day at signup. key: of the item's own noise. step: millionths of the smallest quantity.
+    scale: units a day at signup. weekend, workday: factors. is_on: share of days it is used on. is_seasonal: 0 or 1.
+    key: of the item's own noise. step: millionths of the smallest quantity.
     """
 
+    company: Company
     meters: tuple[str, ...]
     joins_at: int
     segment: str
-    scale: Floats
-    growth: Floats
-    noise: Floats
-    week_noise: Floats
-    weekend: Floats
-    workday: Floats
-    is_on: Floats  # share of days an item is used on
-    is_seasonal: Floats
-    key: Keys
-    step: Wholes
-    blocks: dict[int, Path] = field(default_factory=dict)
-    anomalies: dict[int, list[Anomaly]] = field(default_factory=dict)
+    each: npt.NDArray[np.void]
 
 
 def items_of(company: Company, seed: int, idx: int, segment: str, included: int, joins_at: int) -> Items:
@@ -94,25 +88,15 @@ def items_of(company: Company, seed: int, idx: int, segment: str, included: int,
     for meter, units in median.items():
         is_stock = meter == "storage_gb_days"
         spread = usage["quota_spread"] if meter == "api_calls" else usage["spread"]
-        weekend = 0.98 if is_stock else rest
-        rows.append(
-            (
-                units * math.exp(spread * draw.normal(seed, idx, "scale", meter)),
-                (spec["growth"] + spec["growth_spread"] * draw.normal(seed, idx, "growth", meter)) * (1 / MONTH),
-                noise * (CALM if is_stock else 1),
-                usage["week_noise"] * (CALM if is_stock else 1),
-                weekend,
-                max((7 - 2 * weekend) * 0.2, 0.0),  # so that a week adds up to seven mean days
-                usage["intermittent_days"] if is_rare and meter == "compute_seconds" else 1.0,
-                0.0 if is_stock else 1.0,
-            )
-        )
-    scale, growth, day, week, weekend_, workday, is_on, seasonal = np.array(rows, np.float64).T[:, :, None]
-    keys = np.array([[draw.number(seed, idx, "path", meter)] for meter in median], np.uint64)
-    steps = np.array([[10_000 if meter == "storage_gb_days" else MICRO] for meter in median], np.int64)
-    return Items(
-        tuple(median), joins_at, segment, scale, growth, day, week, weekend_, workday, is_on, seasonal, keys, steps
-    )
+        growth = spec["growth"] + spec["growth_spread"] * draw.normal(seed, idx, "growth", meter)
+        weekend, calm = (0.98, CALM) if is_stock else (rest, 1)
+        workday = max((7 - 2 * weekend) * 0.2, 0.0)  # so that a week adds up to seven mean days
+        is_on = usage["intermittent_days"] if is_rare and meter == "compute_seconds" else 1.0
+        scale = units * math.exp(spread * draw.normal(seed, idx, "scale", meter))
+        steady = (noise * calm, usage["week_noise"] * calm, weekend, workday, is_on, 0.0 if is_stock else 1.0)
+        own = (draw.number(seed, idx, "path", meter), 10_000 if is_stock else MICRO)
+        rows.append((scale, growth * (1 / MONTH), *steady, *own))
+    return Items(company, tuple(median), joins_at, segment, np.array(rows, CONSTANTS)[:, None])
 
 
 def uniform(key: Keys, at: Wholes) -> Floats:
@@ -153,82 +137,68 @@ def _calendar(peak_day: int, amplitude: float, holidays: tuple[str, ...], factor
     return found
 
 
-def path(company: Company, items: Items, first: int, last: int) -> Path:
-    """The days first..last, both included. Whole blocks are computed and the last few kept, because months follow."""
-    wanted = range(first // LENGTH, last // LENGTH + 1)
-    blocks = [items.blocks.get(number) or _block(company, items, number) for number in wanted]
-    for number in list(items.blocks)[:-2]:
-        del items.blocks[number]
-    start, end = first - wanted[0] * LENGTH, last + 1 - wanted[0] * LENGTH
-    whole = blocks[0]
-    if len(blocks) > 1:
-        mean, noise, moment = ([block[part] for block in blocks] for part in range(3))
-        whole = Path(np.concatenate(mean, 1), np.concatenate(noise, 1), np.concatenate(moment, 1))
-    return Path(whole.expectation[:, start:end], whole.noise[:, start:end], whole.moment[:, start:end])
+def path(items: Items, first: int, last: int) -> Path:
+    """The days first..last, both included."""
+    pieces = [_piece(items, number) for number in range(first // LENGTH, last // LENGTH + 1)]
+    mean, noise, moment = pieces[0] if len(pieces) == 1 else (np.concatenate(each, 1) for each in zip(*pieces))  # noqa: B905 # slow
+    wanted = slice(first % LENGTH, first % LENGTH + last - first + 1)
+    return Path(mean[:, wanted], noise[:, wanted], moment[:, wanted])
 
 
-def _block(company: Company, items: Items, number: int) -> Path:
+@lru_cache(KEPT)
+def _piece(items: Items, number: int) -> Path:
     days = np.arange(number * LENGTH, (number + 1) * LENGTH, dtype=np.int64)
-    second = (uniform(items.key ^ SECOND, days) * DAY).astype(np.int64)
-    made = Path(_expectation(company, items, days), _noise(items, days), days * DAY + second)
-    items.blocks[number] = made
-    return made
+    second = (uniform(items.each["key"] ^ SECOND, days) * DAY).astype(np.int64)
+    return Path(_expectation(items, days), _noise(items, days), days * DAY + second)
 
 
-def _expectation(company: Company, items: Items, days: Wholes) -> Floats:
-    usage = company["usage"]
+def _expectation(items: Items, days: Wholes) -> Floats:
+    usage = items.company["usage"]
     age = days - items.joins_at * (1 / DAY)
-    amplitude = company["segments"][items.segment]["season"]
+    amplitude = items.company["segments"][items.segment]["season"]
     calendar = _calendar(usage["peak_day"], amplitude, tuple(usage["holidays"]), usage["holiday_factor"])[days]
-    week = np.where((days - EPOCH_MONDAY) % 7 >= 5, items.weekend, items.workday)
+    week = np.where((days - EPOCH_MONDAY) % 7 >= 5, items.each["weekend"], items.each["workday"])
     ramp = np.clip(0.4 + 0.6 * age * (1 / usage["ramp_days"]), 0.4, 1.0) * (days >= items.joins_at // DAY)
-    level = np.exp(items.growth * age + usage["drift"] * swing(items.key ^ DRIFT, days, SLOW_SWING))
-    units: Floats = items.scale * level * week * ramp * (1 + items.is_seasonal * (calendar - 1))
+    level = np.exp(items.each["growth"] * age + usage["drift"] * swing(items.each["key"] ^ DRIFT, days, SLOW_SWING))
+    units: Floats = items.each["scale"] * level * week * ramp * (1 + items.each["is_seasonal"] * (calendar - 1))
     return units
 
 
 def _noise(items: Items, days: Wholes) -> Floats:
-    day, week = items.noise, items.week_noise
-    exponent = day * normal(items.key ^ DAY_NOISE, days) + week * swing(items.key ^ WEEK_NOISE, days, WEEK_SWING)
+    day, week = items.each["noise"], items.each["week_noise"]
+    exponent = day * normal(items.each["key"] ^ DAY_NOISE, days) + week * swing(
+        items.each["key"] ^ WEEK_NOISE, days, WEEK_SWING
+    )
     factor: Floats = np.exp(exponent - 0.5 * (day * day + week * week))
-    if items.is_on.min() < 1:
-        factor *= np.where(uniform(items.key ^ ON, days) < items.is_on, 1 / items.is_on, 0.0)
+    if items.each["is_on"].min() < 1:
+        factor *= np.where(uniform(items.each["key"] ^ ON, days) < items.each["is_on"], 1 / items.each["is_on"], 0.0)
     return factor
 
 
-def anomalies(company: Company, items: Items, first: int, last: int) -> list[Anomaly]:
-    """Anomalies that touch the days first..last, and every shift before: at most one begins in each 30 days.
+def anomalies(items: Items, planted: list[Anomaly], first: int, last: int) -> list[Anomaly]:
+    """Anomalies, planted ones included, that touch the days first..last, and every shift before.
 
-    None in a customer's first two weeks, and none for rarely used items, where nobody could tell.
+    At most one begins by chance in each 30 days; none in a customer's first two weeks, and none for rarely used items,
+    where nobody could tell.
     """
-    found: list[Anomaly] = []
-    for years in range(items.joins_at // DAY // YEARS, last // YEARS + 1):
-        if years not in items.anomalies:
-            items.anomalies[years] = _anomalies(company, items, years)
-        found += [one for one in items.anomalies[years] if touches(one, first, last)]
-    return found
+    years = range(items.joins_at // DAY // YEARS, last // YEARS + 1)
+    found = [one for number in years for one in _anomalies(items, number)] + planted
+    return [one for one in found if one.first <= last and (one.last >= first or one.kind == "shift")]
 
 
-def touches(one: Anomaly, first: int, last: int) -> bool:
-    """Whether usage of the days first..last is other for it; a shift goes on."""
-    return one.first <= last and (one.last >= first or one.kind == "shift")
-
-
-def _anomalies(company: Company, items: Items, years: int) -> list[Anomaly]:
-    kinds, found = company["anomalies"], []
+@lru_cache(KEPT)
+def _anomalies(items: Items, years: int) -> list[Anomaly]:
+    specs, found = items.company["anomalies"], []
+    kinds = [kind for kind in ANOMALIES if kind in specs]
     blocks = np.arange(years * YEARS // BLOCK, (years + 1) * YEARS // BLOCK, dtype=np.int64)
-    point = uniform(items.key ^ ANOMALY, blocks)
-    for row, at in np.argwhere(point < sum(kind["per_item_month"] for kind in kinds.values())).tolist():
-        left = float(point[row, at])
-        for kind in (kind for kind in ANOMALIES if kind in kinds):
-            left -= kinds[kind]["per_item_month"]
-            if left < 0:
-                break
-        key = (int(items.key[row, 0]), int(blocks[at]))
+    chances = np.cumsum([specs[kind]["per_item_month"] for kind in kinds])
+    chosen = np.searchsorted(chances, uniform(items.each["key"] ^ ANOMALY, blocks), side="right")
+    for row, at in np.argwhere(chosen < len(kinds)).tolist():
+        kind, key = kinds[chosen[row, at]], (int(items.each["key"][row, 0]), int(blocks[at]))
         begin = key[1] * BLOCK + draw.whole(0, BLOCK - 1, *key, "day")
-        if begin >= items.joins_at // DAY + 14 and items.is_on[row, 0] == 1:
-            end = begin + draw.whole(*kinds[kind]["days"], *key, "days") - 1
-            found.append(Anomaly(row, kind, begin, end, draw.between(*kinds[kind]["factor"], *key, "factor")))
+        if begin >= items.joins_at // DAY + 14 and items.each["is_on"][row, 0] == 1:
+            end = begin + draw.whole(*specs[kind]["days"], *key, "days") - 1
+            found.append(Anomaly(row, kind, begin, end, draw.between(*specs[kind]["factor"], *key, "factor")))
     return found
 
 
@@ -245,4 +215,5 @@ def factors(found: list[Anomaly], days: Wholes, rows: int) -> tuple[Floats, Floa
 
 def quantities(units: Floats, items: Items) -> Wholes:
     """Whole millionths of a unit: calls and seconds are whole units, storage has two decimals; MOST at most."""
-    return np.rint(np.minimum(units, MOST) * (MICRO / items.step)).astype(np.int64) * items.step
+    steps: Wholes = items.each["step"]
+    return np.rint(np.minimum(units, MOST) * (MICRO / steps)).astype(np.int64) * steps

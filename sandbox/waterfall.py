@@ -87,9 +87,17 @@ def apply(
         _discount(discount, its, currency, step)
     discounted = sum(line.left for line in lines)
     for grant in ordered(grants):
-        _credit(grant, lines)
+        left = grant.left
+        for line in lines:
+            taken = min(left, line.left)
+            if line.is_metered and taken > 0 and (grant.prices is None or line.price in grant.prices):
+                line.credits.append((grant.id, taken))
+                line.left -= taken
+                left -= taken
     after = sum(line.left for line in lines)
-    exclusive, inclusive = _tax(lines, step)
+    _tax(lines, step)
+    taxes = [(rate.inclusive, tax) for line in lines for rate, tax, _ in line.taxes]
+    exclusive, inclusive = (sum(tax for kind, tax in taxes if kind is wanted) for wanted in (False, True))
     subtotal = sum(line.amount for line in lines)
     return Totals(subtotal, subtotal - discounted, discounted - after, exclusive, inclusive, after + exclusive)
 
@@ -114,60 +122,43 @@ def _rounded(exact: list[Decimal], per_line: bool, step: int) -> list[int]:
 
 
 def _discount(discount: Discount, lines: Iterable[Line], currency: str, step: int) -> None:
-    products = discount.products
     meant = [line for line in lines if line.discountable and line.left > 0]
-    meant = [line for line in meant if not products or line.product in products]
-    whole = sum(line.left for line in meant)
+    meant = [line for line in meant if discount.products is None or line.product in discount.products]
     if discount.percent is not None:
         exact = [EXACT.multiply(Decimal(line.left), discount.percent).scaleb(-2, EXACT) for line in meant]
         parts = _rounded(exact, options.PERCENT_ROUNDED_PER_LINE, step)
-    elif discount.amount_off is not None and discount.currency == currency and meant:
-        taken = min(discount.amount_off, whole)
-        parts = spread(taken, [EXACT.divide(Decimal(taken * line.left), Decimal(whole)) for line in meant], step)
     else:
-        return
+        whole = sum(line.left for line in meant)
+        taken = min(discount.amount_off or 0, whole) if discount.currency == currency else 0
+        parts = spread(taken, [EXACT.divide(Decimal(taken * line.left), Decimal(whole)) for line in meant], step)
     for line, part in zip(meant, parts, strict=True):
         line.discounts.append((discount.id, min(part, line.left)))
         line.left -= min(part, line.left)
 
 
 def ordered(grants: Iterable[Grant]) -> list[Grant]:
-    """In the order in which Stripe spends them."""
+    """In the order in which Stripe spends them (options.CREDIT_ORDER): those that never expire last."""
 
-    def rank(grant: Grant, name: str) -> float:
-        value = grant.category != "promotional" if name == "category" else getattr(grant, name)
-        return float("inf") if value is None else value
+    def rank(grant: Grant) -> list[float]:
+        last = float("inf") if grant.expires_at is None else grant.expires_at
+        values = grant._asdict() | {"category": grant.category != "promotional", "expires_at": last}
+        return [values[name] for name in options.CREDIT_ORDER]
 
-    return sorted(grants, key=lambda grant: [rank(grant, name) for name in options.CREDIT_ORDER])
-
-
-def _credit(grant: Grant, lines: Iterable[Line]) -> None:
-    left = grant.left
-    for line in lines:
-        taken = min(left, line.left)
-        if line.is_metered and taken > 0 and (grant.prices is None or line.price in grant.prices):
-            line.credits.append((grant.id, taken))
-            line.left -= taken
-            left -= taken
+    return sorted(grants, key=rank)
 
 
-def _tax(lines: Iterable[Line], step: int) -> tuple[int, int]:
-    """Exclusive and inclusive tax. Inclusive rates are carved out together; exclusive ones go on what is then left."""
+def _tax(lines: Iterable[Line], step: int) -> None:
+    """Inclusive rates are carved out together; exclusive ones go on what is then left."""
     rows: dict[Rate, list[tuple[Line, Decimal, Decimal]]] = {}
     for line in lines:
-        if not line.rates:
-            continue
         inclusive = sum((rate.percent for rate in line.rates if rate.inclusive), ZERO)
-        net = EXACT.divide(Decimal(line.left * 100), 100 + inclusive)
         for rate in line.rates:
+            net = EXACT.divide(Decimal(line.left * 100), 100 + inclusive)
             rows.setdefault(rate, []).append((line, net, EXACT.multiply(net, rate.percent).scaleb(-2, EXACT)))
-    sums = {True: 0, False: 0}
     for rate, its in rows.items():
         taxes = _rounded([tax for _, _, tax in its], options.TAX_ROUNDED_PER_LINE, step)
         for (line, net, _), amount in zip(its, taxes, strict=True):
             line.taxes.append((rate, amount, round_amount(net, step)))
-        sums[rate.inclusive] += sum(taxes)
-    return sums[False], sums[True]
 
 
 class Settlement(NamedTuple):
@@ -184,8 +175,7 @@ def settle(total: int, balance: int, currency: str) -> Settlement:
     What is left below the currency's minimum charge is not asked for: it becomes debt (`invoice_too_small`).
     """
     net = total + balance
-    is_small = 0 < net < options.MINIMUM_CHARGE.get(currency, options.MINIMUM_CHARGE_ELSEWHERE)
-    due = net if net > 0 and not is_small else 0
-    small = min(net, max(total, 0)) if is_small else 0
+    due = net if net >= options.MINIMUM_CHARGE.get(currency, options.MINIMUM_CHARGE_ELSEWHERE) else 0
+    small = 0 if due else min(max(net, 0), max(total, 0))
     moves = (("applied_to_invoice", net - due - balance - small), ("invoice_too_small", small))
     return Settlement(due, net - due, tuple(move for move in moves if move[1]))

@@ -13,8 +13,8 @@ import msgspec
 
 from sandbox import objects, simple
 from sandbox.call import Call, Handler
-from sandbox.errors import refusal
 from sandbox.faults import NO_RULE, Faults
+from sandbox.refusals import refuse
 from sandbox.store import Obj, Store
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -33,17 +33,12 @@ def create(call: Call) -> Obj:
     return made | {"secret": secret}
 
 
-def delete(call: Call) -> Obj:
-    """DELETE /v1/webhook_endpoints/{id}; what was not delivered yet never will be."""
-    return objects.delete(call.store, call.target("webhook_endpoint"))
-
-
 def _check(call: Call, _endpoint: Obj, fields: Obj) -> None:
     url = call.params.get("url", "http://unchanged")
     if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname or not url.isprintable():
-        raise refusal("webhook_url", param="url")
+        raise refuse("webhook_url", "url")
     if call.params.get("enabled_events") == []:
-        raise refusal("no_events", param="enabled_events")
+        raise refuse("no_events", "enabled_events")
     if "disabled" in call.params:
         fields["status"] = "disabled" if call.params["disabled"] else "enabled"
 
@@ -51,7 +46,7 @@ def _check(call: Call, _endpoint: Obj, fields: Obj) -> None:
 ROUTES: dict[str, Handler] = {
     "POST /v1/webhook_endpoints": create,
     "POST /v1/webhook_endpoints/{id}": simple.changes("webhook_endpoint", _check),
-    "DELETE /v1/webhook_endpoints/{id}": delete,
+    "DELETE /v1/webhook_endpoints/{id}": lambda call: objects.delete(call.store, call.target("webhook_endpoint")),
 }
 
 
@@ -68,7 +63,7 @@ class Courier:
         """Work until cancelled; woken by `news`, or when a retry is due."""
         while True:
             self.news.clear()
-            while due := self.due():
+            while due := self.due():  # endpoints do not wait for each other
                 await asyncio.gather(*(self.deliver(endpoint, rows) for endpoint, rows in due.items()))
             wait = min(self.waits.values()) - time.monotonic() if self.waits else None
             with suppress(TimeoutError):
@@ -79,8 +74,7 @@ class Courier:
         found: dict[str, list[tuple[int, str, int]]] = {}
         rows = self.store.db.execute("select seq, event, endpoint, at, attempt from delivery order by seq").fetchall()
         for seq, event, endpoint, at, attempt in rows:
-            is_time = time.monotonic() >= self.waits.get(seq, 0.0)
-            if is_time or (attempt and self.store.account_now >= at):
+            if time.monotonic() >= self.waits.get(seq, 0.0) or (attempt and self.store.account_now >= at):
                 found.setdefault(endpoint, []).append((seq, event, attempt))
         return found
 
@@ -118,20 +112,16 @@ class Courier:
         """Whether the endpoint took the event (2xx in time)."""
         url = urlsplit(endpoint["url"])
         if url.hostname not in LOOPBACK and not self.anywhere:
-            hint = "is not on this machine: serve with --webhooks-anywhere"
-            print(f"webhooks: {endpoint['url']} {hint}", file=sys.stderr)
+            print(
+                f"webhooks: {endpoint['url']} is not on this machine: serve with --webhooks-anywhere", file=sys.stderr
+            )
             return False
         body = msgspec.json.format(msgspec.json.encode(event), indent=2)
         # the SDK refuses signatures 300 s off the machine's time, and the sandbox's clock is elsewhere
-        signed = signature(self.store.meta(f"secret {endpoint['id']}") or "", body, int(time.time()))
+        secret, at = self.store.meta(f"secret {endpoint['id']}") or "", int(time.time())
+        digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0"}
-        return await asyncio.to_thread(_post, url, body, headers | {"Stripe-Signature": signed})
-
-
-def signature(secret: str, body: bytes, at: int) -> str:
-    """The `Stripe-Signature` of a body: HMAC-SHA256 over `at.body`, at in Unix seconds."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+        return await asyncio.to_thread(_post, url, body, headers | {"Stripe-Signature": f"t={at},v1={digest}"})
 
 
 def _post(url: SplitResult, body: bytes, headers: dict[str, str]) -> bool:

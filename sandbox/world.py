@@ -1,6 +1,6 @@
 """Where billing meets the people billed: the seeded company implements it, an account without one has nobody."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sandbox.store import Store
@@ -8,11 +8,12 @@ if TYPE_CHECKING:
 Obj = dict[str, Any]
 
 
-class World(Protocol):
-    """What customers do by themselves."""
+class World:
+    """What customers do by themselves: here nothing, and payment methods decide about payments."""
 
     def pays(self, store: "Store", invoice: Obj, attempt: int) -> str | None:
         """`succeeds`, a decline code such as `insufficient_funds`, or None for a customer that is not the world's."""
+        return None
 
     def use(self, store: "Store", customer: str, until: int) -> None:
         """Record the customer's usage up to `until`, exclusive; billing asks before it meters a period."""
@@ -28,20 +29,3 @@ class World(Protocol):
 
     def advanced(self, store: "Store") -> None:
         """The account's clock has come to rest at `store.now`: usage is recorded up to there."""
-
-
-class Nobody:
-    """An account whose customers do nothing by themselves; payment methods decide about payments."""
-
-    def pays(self, store: "Store", invoice: Obj, attempt: int) -> str | None:
-        return None
-
-    def use(self, store: "Store", customer: str, until: int) -> None: ...
-
-    def changed(self, store: "Store", sub: Obj, before: list[Obj]) -> None: ...
-
-    def treated(self, store: "Store", customer: str, kind: str, amount: int) -> None: ...
-
-    def ended(self, store: "Store", sub: Obj) -> None: ...
-
-    def advanced(self, store: "Store") -> None: ...

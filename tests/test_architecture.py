@@ -26,7 +26,6 @@ ONLY_IN = {
     "xgboost": {"ml"},
     "sklearn": {"ml"},
     "dlt": {"dlt_pipelines"},
-    "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "stripe": {"dlt_pipelines", "actions"},
     "dbt": set[str](),

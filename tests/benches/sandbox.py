@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sandbox import runner
-from sandbox.settings import REPOSITORY, Settings
+from sandbox.state import REPOSITORY, data_folder
 
 SIZES = (300, 10_000)
 MONTHS = 24
@@ -83,7 +83,7 @@ def main() -> None:
             flat |= pages(Path(folder), str(customers))
     for key, value in flat.items():
         print(f"{key:<28}{value:>12,}")
-    out = Settings.from_environment().data / "bench" / "sandbox.json"
+    out = data_folder() / "bench" / "sandbox.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(flat, indent=2) + "\n")
 

@@ -20,9 +20,11 @@ CATALOGUE = Path(__file__).resolve().parents[2] / "sandbox" / "parameters.json"
 REQUEST = re.compile(r'self\._request\(\s*"(get|post|delete)",\s*"(/v1/[^"]+)"')
 SCALARS = {str: "str", int: "int", bool: "bool", float: "float", Decimal: "decimal"}
 SIMULATED = re.compile(
-    r"/v1/(account|balance_transactions|billing|charges|coupons|credit_notes|customers|disputes|events|invoice_payments"
-    r"|invoiceitems|invoices|payment_intents|payment_methods|prices|products|promotion_codes|quotes|refunds"
-    r"|subscription_items|subscription_schedules|subscriptions|tax_rates|test_helpers/test_clocks|webhook_endpoints)(?![^/])"
+    r"GET /v1/accounts(/{id})?$"
+    r"|[A-Z]+ /v1/(account|balance_transactions|billing|charges|coupons|credit_notes|customers|disputes|events"
+    r"|invoice_payments|invoiceitems|invoices|payment_intents|payment_methods|prices|products|promotion_codes|quotes"
+    r"|refunds|subscription_items|subscription_schedules|subscriptions|tax_rates|test_helpers/test_clocks"
+    r"|webhook_endpoints)(?![^/])"
 )
 OPTIONS = {"idempotency_key", "api_key", "stripe_account", "stripe_context", "stripe_version", "headers",
            "max_network_retries", "content_type"}  # of the request, not of the route  # fmt: skip
@@ -112,7 +114,7 @@ def main() -> None:
     known = routes()
     shown = {}
     for key, params in known.items():
-        if SIMULATED.match(key.split(" ")[1]):
+        if SIMULATED.match(key):
             shown[key] = {"expand": ["str"]} | (fields(params) if params else {})
     rows = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in sorted(shown.items())]
     CATALOGUE.write_text("{\n" + ",\n".join(rows) + "\n}\n")

@@ -11,7 +11,8 @@ from tests.sandbox.furnish import DAY, catalogue, credits, customers, meters, we
 def drive(sdk: stripe.StripeClient, sandbox: Sandbox) -> None:
     """From an empty account to one in which everything has happened."""
     v1: Any = sdk.v1  # the SDK's parameter types want literals; this scenario builds its parameters
-    v1.accounts.retrieve_current()
+    v1.accounts.retrieve(v1.accounts.retrieve_current().id)
+    v1.accounts.list()
     webhooks(v1)
     made = catalogue(v1)
     customers(v1, made)

@@ -175,8 +175,8 @@ def test_late_usage_within_the_hour_is_on_the_invoice(copy: Path) -> None:
     draft = dict(store.get("invoice", store.get("subscription", sub["id"])["latest_invoice"]))
     assert draft["status"] == "draft"
     meter = next(row["id"] for row in store.rows("billing.meter") if row["event_name"] == "api_calls")
-    row = (meter, sub["customer"], end - 60, "late", 50_000_000 * 1_000_000, end + HOUR // 2)
-    store.db.execute("insert into usage values (?, ?, ?, ?, ?, ?)", row)
+    row = (store.series(meter, sub["customer"]), end - 60, "late", 50_000_000 * 1_000_000, end + HOUR // 2)
+    store.db.execute("insert into usage_event values (?, ?, ?, ?, ?)", row)
     engine.advance(store, end + HOUR)
     final = store.get("invoice", draft["id"])
     assert final["status"] != "draft"

@@ -13,7 +13,7 @@ import pytest
 from sandbox import state
 from sandbox.errors import StateLocked
 from sandbox.faults import KINDS
-from sandbox.settings import REPOSITORY
+from sandbox.state import REPOSITORY
 
 from .conftest import Sandbox, running
 

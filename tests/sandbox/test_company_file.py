@@ -27,7 +27,7 @@ MISTAKES = [
     ('[{ gbp = "0.2" }]', '[{ up_to = 5, gbp = "1" }, { gbp = "2" }]', "plans.pro.overage", "[5, None]", "over 200000"),
     ('[{ gbp = "7" }]', '[{ up_to = 5, gbp = "7" }]', "addons.storage", "[5]", "none in the last"),
     ("seat = { gbp = 1000 }", "seat = { usd = 1000 }", "addons.seat", "usd", "an amount for each of gbp"),
-    ("[currencies]\ngbp = 1", "[currencies]\npounds = 1", "plans.pro.fee", "gbp", "pounds"),
+    ("[currencies]\ngbp = 1", "[currencies]\npounds = 1", "currencies.pounds", "pounds", "three small letters"),
     ("plans = { pro = 1 }\nhazard = 0.03", "plans = { max = 1 }\nhazard = 0.03", "segments.agency.plans", "max", "pro"),
     (
         "plans = { pro = 1 }\nhazard = 0.01",
@@ -41,7 +41,7 @@ MISTAKES = [
     ("season = 0.5", "weekend = [0.9, 0.1]", "segments.school.weekend", "[0.9, 0.1]", "the lower first"),
     ("season = 0.5", "seats = [1.5, 2]", "segments.school.seats", "[1.5, 2]", "two whole numbers"),
     ("[behaviour]", "[usage]\nholidays = ['13-01']\n[behaviour]", "usage.holidays", "13-01", "a list of days"),
-    ("[segments.agency]", "[segments.Agency]", "segments.Agency.share", "'Agency'", "small letters"),
+    ("[segments.agency]", "[segments.Agency]", "segments.Agency", "'Agency'", "small letters"),
 ]
 
 

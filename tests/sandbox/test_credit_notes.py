@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import credit_notes
 from tests.sandbox.local import Local, local
 from tests.sandbox.one_off import act, one_off, opened
 
@@ -139,3 +140,19 @@ def test_memo_and_metadata_can_be_changed(local: Local) -> None:
     note = local.post("credit_notes", invoice=opened(local)["id"], amount=100)
     local.post(f"credit_notes/{note['id']}", memo="better", metadata={"a": "b"})
     assert (note["memo"], note["metadata"]) == ("better", {"a": "b"})
+
+
+def test_a_bad_days_note_is_left_out_where_refunds_have_left_nothing_to_credit(local: Local) -> None:
+    invoice = paid(local)
+    with local.store.transaction():
+        note = credit_notes.create_for(local.store, invoice, 10)
+    assert note is not None
+    assert (note["total"], note["type"], local.store.get("customer", invoice["customer"])["balance"]) == (
+        400,
+        "post_payment",
+        -400,
+    )
+    (charge,) = local.store.rows("charge", customer=invoice["customer"])
+    local.post("refunds", charge=charge["id"])
+    with local.store.transaction():
+        assert credit_notes.create_for(local.store, invoice, 10) is None

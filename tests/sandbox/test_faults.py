@@ -7,7 +7,7 @@ import requests
 import stripe
 
 from sandbox.clock import WORLD_END
-from sandbox.errors import BadFaults
+from sandbox.errors import SandboxError
 from sandbox.faults import KINDS, NO_RULE, Faults, Rule, read_file
 
 from .conftest import Sandbox
@@ -131,5 +131,5 @@ def test_a_script_of_rules_is_read_from_toml_or_json(tmp_path: Path) -> None:
 )
 def test_a_script_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "rules.toml").write_text(text)
-    with pytest.raises(BadFaults, match=r"rules\.toml"):
+    with pytest.raises(SandboxError, match=r"rules\.toml"):
         read_file(tmp_path / "rules.toml")

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 from sandbox.errors import ApiError
-from sandbox.limits import Limits
+from sandbox.server import Limits
 
 from .conftest import running
 

@@ -8,7 +8,6 @@ import pytest
 
 from sandbox import member, state, usage
 from sandbox.clock import DAY, WORLD_END
-from sandbox.company_file import Company
 from sandbox.population import Population
 from sandbox.store import MICRO
 from sandbox.usage import Floats, Items, Wholes
@@ -23,11 +22,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return seeded(tmp_path_factory.mktemp("company") / "sandbox", customers=40, months=8, seed=1)
 
 
-def used(company: Company, items: Items, days: Wholes) -> Floats:
+def used(items: Items, days: Wholes) -> Floats:
     """Units recorded by a customer to whom nothing happens but anomalies: rows are items."""
     first, last = int(days[0]), int(days[-1])
-    path = usage.path(company, items, first, last)
-    shifts, passing = usage.factors(usage.anomalies(company, items, first, last), days, len(items.meters))
+    path = usage.path(items, first, last)
+    shifts, passing = usage.factors(usage.anomalies(items, [], first, last), days, len(items.meters))
     recorded = usage.quantities(path.expectation * path.noise * shifts * passing, items)
     return np.asarray(recorded * (1.0 / MICRO), np.float64)
 
@@ -58,11 +57,11 @@ def test_usage_is_as_noisy_as_real_accounts(seed: int) -> None:
         days = np.arange(END - 28 * 4, END, dtype=np.int64)
         if person.joins_at // DAY > days[0]:
             continue
-        recorded = used(company, person.items, days)
+        recorded = used(person.items, days)
         for begin in (28, 56, 84):
             sums = recorded[:, begin : begin + 28].sum(axis=1)
             naive += np.abs(4 * recorded[:, begin - 7 : begin].sum(axis=1) - sums).sum()
-            path = usage.path(company, person.items, int(days[begin]), int(days[begin]) + 27)
+            path = usage.path(person.items, int(days[begin]), int(days[begin]) + 27)
             truth += np.abs(path.expectation.sum(axis=1) - sums).sum()
             total += sums.sum()
     assert 0.12 < naive / total < 0.30
@@ -73,15 +72,15 @@ def test_usage_of_a_day_does_not_depend_on_the_days_asked_for() -> None:
     company = default()
     items = Population(company, 7, 40, 8).person(3).items
     first = items.joins_at // DAY
-    long = used(company, items, np.arange(first, first + 200))
-    items.blocks.clear()
-    assert used(company, items, np.arange(first + 50, first + 60)).tolist() == long[:, 50:60].tolist()
+    long = used(items, np.arange(first, first + 200))
+    usage._piece.cache_clear()
+    assert used(items, np.arange(first + 50, first + 60)).tolist() == long[:, 50:60].tolist()
 
 
 def test_noise_leaves_the_expectation_where_it_is() -> None:
     company = default()
     items = [person.items for person in map(Population(company, 7, 200, 24).person, range(200))]
-    paths = [usage.path(company, each, END - 600, END - 1) for each in items]
+    paths = [usage.path(each, END - 600, END - 1) for each in items]
     assert np.concatenate([path.noise.ravel() for path in paths]).mean() == pytest.approx(1, abs=0.01)
 
 
@@ -91,7 +90,7 @@ def test_weekends_holidays_and_seasons_are_in_the_expectation() -> None:
         segment |= {"growth": 0, "growth_spread": 0, "season": 0.5, "weekend": [0.5, 0.5]}
     items = Population(company, 7, 50, 24).person(0).items
     days = np.arange(END - 365, END, dtype=np.int64)
-    calls = usage.path(company, items, int(days[0]), int(days[-1])).expectation[0]
+    calls = usage.path(items, int(days[0]), int(days[-1])).expectation[0]
     weekday, dates = (days + 3) % 7, days.astype("datetime64[D]").astype(str)
     july, january = calls[np.char.startswith(dates, "2026-07")], calls[np.char.startswith(dates, "2026-01")]
     assert july.mean() / january.mean() == pytest.approx(np.exp(1), rel=0.1)
@@ -103,7 +102,7 @@ def test_weekends_holidays_and_seasons_are_in_the_expectation() -> None:
 def test_rarely_used_items_are_silent_on_most_days_and_not_less_on_the_whole() -> None:
     company = changed(usage={"intermittent": 1, "compute": 1})
     items = Population(company, 7, 20, 24).person(0).items
-    noise = usage.path(company, items, END - 600, END - 1).noise[items.meters.index("compute_seconds")]
+    noise = usage.path(items, END - 600, END - 1).noise[items.meters.index("compute_seconds")]
     assert (noise == 0).mean() == pytest.approx(0.75, abs=0.06)
     assert noise.mean() == pytest.approx(1, abs=0.2)
 
@@ -115,8 +114,8 @@ def test_anomalies_come_as_often_as_the_file_says() -> None:
     people = Population(company, 7, 600, 24)
     for idx in range(600):
         items = people.person(idx).items
-        months += (END - items.joins_at / DAY - 14) / 30 * int((items.is_on == 1).sum())
-        for anomaly in usage.anomalies(company, items, items.joins_at // DAY, END):
+        months += (END - items.joins_at / DAY - 14) / 30 * int((items.each["is_on"] == 1).sum())
+        for anomaly in usage.anomalies(items, [], items.joins_at // DAY, END):
             low, high = company["anomalies"][anomaly.kind]["factor"]
             assert low <= anomaly.factor <= high
             found[anomaly.kind] += 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.proration import Debit, credit, debit
+from sandbox.rating import Debit, credit, debit
 from tests.oracles.unit_by_unit import rounded
 
 DAY = 86_400

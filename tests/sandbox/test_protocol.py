@@ -12,7 +12,7 @@ from sandbox.call import Call
 from sandbox.errors import ApiError
 from sandbox.faults import Faults
 from sandbox.routes import Route
-from sandbox.server import Exchange, Router, Server
+from sandbox.server import Exchange, Server
 from sandbox.store import Store
 
 from .conftest import Sandbox
@@ -167,7 +167,7 @@ def test_a_bug_is_a_500_in_stripes_shape_that_changes_nothing(store: Store, caps
         raise ZeroDivisionError("half done")
 
     server = Server(store, Faults())
-    server.router = Router([Route("POST", "/v1/broken", broken, "customer_write")])
+    server.routes = (Route("POST", "/v1/broken", broken, "customer_write"),)
     first = ask(server, "POST", "/v1/broken", "bug")
     assert (first[0], first[1]["error"]["type"]) == (500, "api_error")
     assert store.any("cus_half") is None
@@ -183,7 +183,7 @@ def test_a_declined_payment_leaves_its_attempt_and_other_refusals_leave_nothing(
         raise ApiError(402, "No", kind="card_error", code="card_declined", decline_code="expired_card", keeps=keeps)
 
     server = Server(store, Faults())
-    server.router = Router([Route("POST", "/v1/declined", declined, "charge_write")])
+    server.routes = (Route("POST", "/v1/declined", declined, "charge_write"),)
     status, body, _ = ask(server, "POST", "/v1/declined", "card")
     assert (status, body["error"]["decline_code"]) == (402, "expired_card")
     assert (store.any("ch_1") is not None) == keeps

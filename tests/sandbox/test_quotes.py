@@ -78,15 +78,6 @@ def test_an_open_quote_expires(local: Local) -> None:
     assert local.types(quote)[-1] == "quote.canceled"
 
 
-def test_a_revision_replaces_the_quote_it_copies(local: Local) -> None:
-    quote = drafted(local, local.price(3000))
-    local.post(f"quotes/{quote['id']}/finalize")
-    again = local.post("quotes", from_quote={"quote": quote["id"], "is_revision": True})
-    assert again["amount_total"] == 3000
-    assert local.post(f"quotes/{again['id']}/finalize")["number"].endswith("-2")
-    assert local.get(quote)["status"] == "canceled"
-
-
 def test_a_quote_without_lines_or_customer_cannot_be_finalized(local: Local) -> None:
     bare = local.post("quotes", customer=local.customer()["id"])
     assert local.refused(f"quotes/{bare['id']}/finalize").status == 400

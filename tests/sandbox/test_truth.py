@@ -10,9 +10,10 @@ import pytest
 from sandbox import hazard, member
 from sandbox.changes import Change, apply
 from sandbox.clock import DAY, iso_date
+from sandbox.errors import SandboxError
 from sandbox.hazard import Signs
 from sandbox.objects import create
-from sandbox.settings import COMPANY_FILE
+from sandbox.state import COMPANY_FILE
 from sandbox.store import MICRO, Obj, Store
 from sandbox.truth import TABLES, truth
 from sandbox.world_company import SeededCompany
@@ -239,6 +240,13 @@ def test_the_horizon_adds_days_of_expectation_and_changes_none(folder: Path) -> 
     for first, second in zip(short, long, strict=True):
         assert second["values"][: len(first["values"])] == first["values"]
     assert max(len(b["values"]) - len(a["values"]) for a, b in zip(short, long, strict=True)) == 29
+
+
+def test_only_the_tables_asked_for_are_told_and_an_unknown_one_is_refused(folder: Path) -> None:
+    with opened(folder) as (store, world):
+        assert list(truth(store, world, tables=["hazards", "elasticity"])) == ["now", "hazards", "elasticity"]
+        with pytest.raises(SandboxError, match=r"no table gold: there are customers, hazards"):
+            truth(store, world, tables=["gold"])
 
 
 def test_every_anomaly_is_labelled_with_what_it_added(folder: Path, told: dict[str, list[Obj]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox import engine, state
 from sandbox.clock import DAY
 from sandbox.company_file import Company, check, read_company
-from sandbox.settings import COMPANY_FILE
+from sandbox.state import COMPANY_FILE
 from sandbox.store import Store
 from sandbox.world_company import SeededCompany
 
