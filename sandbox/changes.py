@@ -44,8 +44,8 @@ def apply(store: Store, sub: Obj, change: Change) -> Obj:
         if change.at is not None:
             invoice["parent"]["subscription_details"]["subscription_proration_date"] = change.at
         waits = invoice["total"] > 0 and change.payment == "pending_if_incomplete"
-    if waits:
-        _hold(store, sub, was)
+    if invoice is not None and waits:
+        _hold(store, sub, was, invoice)
     objects.tell(store, sub, was)
     if not waits:
         subscriptions.plan(store, sub)
@@ -75,6 +75,7 @@ def _settle(store: Store, sub: Obj, change: Change) -> dict[str, tuple[int, int]
     """
     before, after = ({item["id"]: item for item in items} for items in (sub["items"]["data"], change.items))
     coming, used = sub | change.fields, dict[str, tuple[int, int]]()
+    meters = {item["price"]["recurring"]["meter"] for item in change.items}
     for key in before | after:
         old, new, is_left = before.get(key), after.get(key), False
         if old is not None:
@@ -83,7 +84,7 @@ def _settle(store: Store, sub: Obj, change: Change) -> dict[str, tuple[int, int]
                 continue
             is_left = not keeps_price and (change.restart or _leaves_meter(old, new))
             if is_left:
-                prorations.accrued(store, sub, old)
+                prorations.accrued(store, sub, old, is_last=old["price"]["recurring"]["meter"] not in meters)
             elif change.restart and subscriptions.is_metered(old) and old["current_period_start"] < store.now:
                 used[key] = (old["current_period_start"], store.now)
         if new is not None and (change.restart or old is None):
@@ -124,10 +125,16 @@ def _is_free(item: Obj) -> bool:
     return not subscriptions.is_metered(item) and (item["quantity"] == 0 or is_zero)
 
 
-def _hold(store: Store, sub: Obj, was: Obj) -> None:
-    """Put the subscription back as it was, with what it shall be in `pending_update`."""
+def is_held_by(store: Store, update: Obj, invoice: Obj) -> bool:
+    """Whether a pending update waits for this very invoice: the agenda knows when it is to give up on which."""
+    query = "select at from task where kind = 'update_expire' and ref = ?"
+    return (update["expires_at"],) in store.db.execute(query, (invoice["id"],)).fetchall()
+
+
+def _hold(store: Store, sub: Obj, was: Obj, invoice: Obj) -> None:
+    """Put the subscription back as it was, with what it shall be in `pending_update` until the invoice is paid."""
     update: Obj = {name: sub[name] if sub[name] != was[name] else None for name in HELD}
     update |= {"discount": None, "trial_from_plan": None, "subscription_items": sub["items"]["data"]}
     update["expires_at"] = store.now + options.INCOMPLETE_SECONDS
     sub |= was | {"latest_invoice": sub["latest_invoice"], "pending_update": update}
-    store.schedule(update["expires_at"], "payment_expire", sub["id"])
+    store.schedule(update["expires_at"], "update_expire", invoice["id"])

@@ -1,5 +1,6 @@
 """Credit notes: what an invoice's customer owes less, or gets back (stripe.md 4.4)."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -35,25 +36,32 @@ def _planned(call: Call) -> tuple[Obj, Obj, list[Obj]]:
     invoice = store.get("invoice", params["invoice"])
     if invoice["status"] not in CREDITABLE:
         raise refuse("not_creditable", "invoice", status=invoice["status"])
-    rows = [_line(call, invoice, one, f"lines[{place}]") for place, one in enumerate(params.get("lines", ()))]
+    notes = store.rows("credit_note", invoice=invoice["id"])
+    issued = [one for one in notes if one["status"] == "issued"]
+    noted = Counter[str]()  # what notes have credited: of a line of the invoice, of a refund
+    for one in issued:
+        noted.update({part["refund"]: part["amount_refunded"] for part in one["refunds"]})
+        for row in one["lines"]["data"]:
+            noted[row.get("invoice_line_item", "")] += row["amount"]
+    rows = [_line(call, invoice, one, f"lines[{place}]", noted) for place, one in enumerate(params.get("lines", ()))]
     if not rows:
         whole = {"type": "custom_line_item", "amount": params["amount"], "description": params.get("memo")}
-        rows = [_line(call, invoice, whole, "")]
+        rows = [_line(call, invoice, whole, "", noted)]
     paid = store.rows("invoice_payment", invoice=invoice["id"], status="paid")
     charges = [store.get("charge", payments.intent_of(store, one)["latest_charge"]) for one in paid]
     ids = {one["id"] for one in charges}
     refunds = {one["id"]: one["amount"] for one in store.rows("refund", customer=invoice["customer"])
                if one["charge"] in ids}  # fmt: skip
-    linked = {}
+    linked = Counter[str]()
     for index, given in enumerate(params.get("refunds", ())):
         if (one := given.get("refund")) not in refunds:
             raise refuse("note_refund", f"refunds[{index}][refund]", id=one)
-        linked[one] = given.get("amount_refunded", refunds[one])
-    notes = store.rows("credit_note", invoice=invoice["id"])
-    issued = [one for one in notes if one["status"] == "issued"]
-    by_note = {part["refund"] for one in issued for part in one["refunds"]} | set(linked)
+        most = refunds[one] - noted[one] - linked[one]
+        if (amount := given.get("amount_refunded", most)) > most:
+            raise refuse("note_linked", f"refunds[{index}][amount_refunded]", amount=amount, id=one, most=most)
+        linked[one] += amount
     left = invoice["total"] - sum(one["total"] for one in issued)
-    left -= sum(amount for one, amount in refunds.items() if one not in by_note)
+    left -= sum(amount - noted[one] - linked[one] for one, amount in refunds.items())
     note = _note(store, invoice, rows, f"{invoice['number']}-CN-{len(notes) + 1:02d}")
     if not 0 < note["total"] <= left:
         raise refuse("note_large", "amount", amount=note["total"], most=left)
@@ -62,6 +70,10 @@ def _planned(call: Call) -> tuple[Obj, Obj, list[Obj]]:
     amounts = [params.get(name, 0) for name in SPLIT] + list(linked.values())
     if sum(amounts) != after or min(amounts) < 0:
         raise refuse("note_split", "credit_amount" if after else "amount", given=sum(amounts), wanted=after)
+    customer = store.get("customer", invoice["customer"])
+    if params.get("credit_amount") and not payments.shares_balance(customer, invoice):
+        own = customer["currency"]
+        raise refuse("customer_currency", "credit_amount", own=own, given=invoice["currency"])
     kind = "mixed" if before and after else "post_payment" if after else "pre_payment"
     note |= {"pre_payment_amount": before, "post_payment_amount": after, "type": kind}
     note["refunds"] = [LINKED | {"amount_refunded": part, "refund": one} for one, part in linked.items()]
@@ -84,8 +96,11 @@ def _note(store: Store, invoice: Obj, rows: list[Obj], number: str) -> Obj:
     )  # fmt: skip
 
 
-def _line(call: Call, invoice: Obj, given: Any, name: str) -> Obj:
-    """One of a request's lines; of an invoice's line it credits its discounts, credits and taxes in proportion."""
+def _line(call: Call, invoice: Obj, given: Any, name: str, noted: Counter[str]) -> Obj:
+    """One of a request's lines; of an invoice's line it credits its discounts, credits and taxes in proportion.
+
+    noted: line of the invoice → what is already credited of it; this one is added.
+    """
     step, amount, quantity = step_of(invoice["currency"]), given.get("amount"), given.get("quantity")
     unit = given.get("unit_amount_decimal", given.get("unit_amount"))
     if amount is None and unit is not None:
@@ -99,8 +114,9 @@ def _line(call: Call, invoice: Obj, given: Any, name: str) -> Obj:
         whole = line["amount"]
         if amount is None:
             amount = whole if quantity is None else part_of(whole, quantity, line["quantity"], step)
-        if not 0 <= amount <= whole:
-            raise refuse("line_large", f"{name}[amount]", amount=amount, most=whole)
+        if not 0 <= amount <= whole - noted[wanted]:
+            raise refuse("line_large", f"{name}[amount]", amount=amount, most=whole - noted[wanted])
+        noted[wanted] += amount
         for parts in PARTS:
             shown[parts] = [dict(part) for part in line[parts]]
             for part in shown[parts]:

@@ -11,13 +11,18 @@ from sandbox.refusals import refuse
 from sandbox.store import Obj, Store
 
 
+def is_redeemable(store: Store, coupon: Obj) -> bool:
+    """Whether new discounts can be made from the coupon now."""
+    return bool(coupon["valid"]) and (coupon["redeem_by"] is None or store.now < coupon["redeem_by"])
+
+
 def use(store: Store, coupon: Obj, *, customer: str, promotion_code: str | None = None, **owner: Any) -> Obj:
     """A new discount from now on; `owner` names what it is on (`subscription=`, `invoice=` …). The coupon counts it.
 
     Raises ApiError 400 `coupon_expired` if the coupon is no longer redeemable.
     """
-    limit, last, months = coupon["max_redemptions"], coupon["redeem_by"], coupon["duration_in_months"]
-    if not coupon["valid"] or (last is not None and last <= store.now):
+    limit, months = coupon["max_redemptions"], coupon["duration_in_months"]
+    if not is_redeemable(store, coupon):
         raise refuse("coupon_expired", "discounts", id=coupon["id"])
     coupon["times_redeemed"] += 1
     coupon["valid"] = limit is None or coupon["times_redeemed"] < limit

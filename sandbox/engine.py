@@ -9,7 +9,8 @@ from sandbox.clock import EVENT_RETENTION
 from sandbox.routes import modules
 from sandbox.store import Obj, Store
 
-CLOCK_OWNERS = ("customer", "subscription", "invoice", "test_clock", "from_subscription", "quote")
+CLOCK_OWNERS = ("customer", "subscription", "invoice", "test_clock", "from_subscription", "quote", "charge",
+                "payment_intent")  # fmt: skip
 
 
 @cache

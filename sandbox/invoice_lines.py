@@ -32,7 +32,7 @@ def is_metered(item: Obj) -> bool:
 
 def item_lines(store: Store, invoice: Obj, sub: Obj, item: Obj, period: Period) -> list[Obj]:
     """A subscription item's lines for a period: usage of it, or a licence for it. Nothing for usage within a trial."""
-    is_trial = sub["trial_end"] is not None and period[0] < sub["trial_end"]
+    is_trial = (sub["trial_start"] or 0) <= period[0] < (sub["trial_end"] or 0)
     price = in_currency(store.get("price", item["price"]["id"]), invoice["currency"])
     own = {"discounts": discounts.running(store, item["discounts"], store.now), "taxes": untaxed(item["tax_rates"])}
     if is_metered(item):

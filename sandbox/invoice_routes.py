@@ -29,7 +29,7 @@ def _create(call: Call) -> Obj:
     invoice = invoices.start(store, customer, sub, **sent)
     invoice.update(_fields(call, invoice))
     includes = params.get("pending_invoice_items_behavior") == "include"
-    rows = invoices.pull_in(store, invoice, sub["id"] if sub else None) if includes else []
+    rows = invoices.pull_in(store, invoice, sub["id"] if sub else None, by_hand=True) if includes else []
     if includes and not rows:
         raise refuse("nothing_waits", "customer", id=customer["id"])
     objects.update(store, customer, currency=customer["currency"] or currency)
@@ -129,7 +129,14 @@ def _send(call: Call) -> Obj:
 
 
 def _give_up(call: Call) -> Obj:
-    return invoices.give_up(call.store, call.target("invoice"), "user_forgiven")
+    return payments.recover(call.store, invoices.give_up(call.store, call.target("invoice"), "user_forgiven"))
+
+
+def _void(call: Call) -> Obj:
+    invoice = call.target("invoice")
+    if invoice["amount_paid"]:
+        raise refuse("part_paid")
+    return invoices.void(call.store, invoice)
 
 
 def _attach(call: Call) -> Obj:
@@ -152,7 +159,7 @@ ROUTES: dict[str, Handler] = {
     "POST /v1/invoices/{id}/finalize": _finalize,
     "POST /v1/invoices/{id}/pay": _pay,
     "POST /v1/invoices/{id}/send": _send,
-    "POST /v1/invoices/{id}/void": lambda call: invoices.void(call.store, call.target("invoice")),
+    "POST /v1/invoices/{id}/void": _void,
     "POST /v1/invoices/{id}/mark_uncollectible": _give_up,
     "POST /v1/invoices/{id}/attach_payment": _attach,
 }

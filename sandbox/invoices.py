@@ -7,7 +7,6 @@ from sandbox.clock import DAY, period_at
 from sandbox.events import emit
 from sandbox.options import GRACE_SECONDS
 from sandbox.store import Obj, Store
-from sandbox.waterfall import settle
 
 Periods = dict[str, tuple[int, int]]  # item id → [start, end)
 SETTINGS = ("custom_fields", "description", "footer")  # of a subscription for its invoices
@@ -43,16 +42,23 @@ def draft(store: Store, sub: Obj, reason: str, *, used: Periods | None = None, a
         if period is not None:
             rows += invoice_lines.item_lines(store, invoice, sub, item, period)
     set_lines(store, invoice, rows)
-    for owner in (sub, *sub["items"]["data"]) if rows else ():  # discounts for one invoice leave with it
-        for one in [one for one in owner["discounts"] if discounts.coupon_of(store, one)["duration"] == "once"]:
-            owner["discounts"] = [other for other in owner["discounts"] if other != one]
-            discounts.end(store, one)
-            store.put(sub)
+    _use_up(store, sub, invoice)
     if sub["status"] == "unpaid" or pause_of(sub) == "keep_as_draft":
         invoice["auto_advance"] = False
     elif reason == "subscription_cycle":
         plan(store, invoice, store.now + GRACE_SECONDS)
     return objects.become(store, invoice, "created")
+
+
+def _use_up(store: Store, sub: Obj, invoice: Obj) -> None:
+    """Discounts for one invoice leave the subscription with the first from which they take something off."""
+    taken = {part["discount"] for part in invoice["total_discount_amounts"] if part["amount"] > 0}
+    for owner in (sub, *sub["items"]["data"]):
+        for one in [one for one in owner["discounts"] if one in taken]:
+            if discounts.coupon_of(store, one)["duration"] == "once":
+                owner["discounts"] = [other for other in owner["discounts"] if other != one]
+                discounts.end(store, one)
+                store.put(sub)
 
 
 def pause_of(sub: Obj | None) -> str | None:
@@ -78,12 +84,16 @@ def start(store: Store, customer: Obj, sub: Obj | None = None, **fields: Any) ->
     return invoice
 
 
-def pull_in(store: Store, invoice: Obj, subscription: str | None) -> list[Obj]:
-    """Lines of the customer's waiting invoice items: those of the subscription, and those of none."""
+def pull_in(store: Store, invoice: Obj, subscription: str | None, *, by_hand: bool = False) -> list[Obj]:
+    """Lines of the customer's waiting invoice items: those of the subscription, and those of none.
+
+    by_hand: only those of the subscription; without one all that the customer has, whatever they are of.
+    """
     rows = []
     for entry in store.rows("invoiceitem", customer=invoice["customer"]):
         owner = ((entry["parent"] or {}).get("subscription_details") or {}).get("subscription")
-        if entry["invoice"] is None and owner in (None, subscription) and entry["currency"] == invoice["currency"]:
+        is_asked = subscription in (None, owner) if by_hand else owner in (None, subscription)
+        if entry["invoice"] is None and is_asked and entry["currency"] == invoice["currency"]:
             store.put(entry)["invoice"] = invoice["id"]
             rows.append(invoice_lines.pending_line(store, invoice, entry))
     return rows
@@ -97,7 +107,7 @@ def set_lines(store: Store, invoice: Obj, rows: list[Obj]) -> Obj:
     url = f"/v1/invoices/{invoice['id']}/lines"
     invoice["lines"] = {"object": "list", "data": rows, "has_more": False, "url": url}
     invoice_lines.total_up(store, invoice)
-    due = settle(invoice["total"], store.get("customer", invoice["customer"])["balance"], invoice["currency"]).due
+    due = payments.settlement(store.get("customer", invoice["customer"]), invoice).due
     invoice.update(amount_due=due, amount_remaining=due)
     return store.put(invoice)
 
@@ -136,8 +146,10 @@ def finalize(store: Store, invoice: Obj, *, by_hand: bool = False) -> Obj:
         set_lines(store, invoice, rows)
     if grants := credit_grants.usable(store, invoice["customer"], invoice["currency"], store.now):
         invoice_lines.total_up(store, invoice, grants)
+    if sub:
+        _use_up(store, sub, invoice)
     customer, link = store.get("customer", invoice["customer"]), f"{HOSTED}/{invoice['id']}"
-    outcome = settle(invoice["total"], customer["balance"], invoice["currency"])
+    outcome = payments.settlement(customer, invoice)
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
     store.put(customer)["next_invoice_sequence"] += 1
     objects.become(
@@ -163,7 +175,7 @@ def void(store: Store, invoice: Obj) -> Obj:
     if applied := invoice["ending_balance"] - invoice["starting_balance"]:
         customer = store.get("customer", invoice["customer"])
         payments.move_balance(store, customer, -applied, "unapplied_from_invoice", invoice=invoice["id"])
-    return invoice
+    return payments.recover(store, invoice)
 
 
 def give_up(store: Store, invoice: Obj, reason: str) -> Obj:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox import intents, invoices, objects, payment_methods, subscriptions
+from sandbox import intents, invoices, objects, payment_methods, subscriptions, waterfall
 from sandbox.clock import DAY
 from sandbox.events import emit
 from sandbox.options import AFTER_LAST_RETRY, RETRY_DAYS
@@ -24,6 +24,22 @@ def move_balance(store: Store, customer: Obj, amount: int, kind: str, **fields: 
     moved = objects.create(store, "customer_balance_transaction", parent=customer["id"], **named | fields, type=kind)
     objects.update(store, customer, balance=ending, currency=customer["currency"] or moved["currency"])
     return moved
+
+
+def shares_balance(customer: Obj, invoice: Obj) -> bool:
+    """Whether the customer's balance is money of the invoice's currency: otherwise neither changes the other."""
+    return customer["currency"] in (None, invoice["currency"])
+
+
+def settlement(customer: Obj, invoice: Obj) -> waterfall.Settlement:
+    """What is due of an invoice after the customer's balance.
+
+    In another currency than the balance's, what is too small to charge is not asked for, and a negative total is no
+    credit: there is no balance to keep them.
+    """
+    if shares_balance(customer, invoice):
+        return waterfall.settle(invoice["total"], customer["balance"], invoice["currency"])
+    return waterfall.Settlement(waterfall.settle(invoice["total"], 0, invoice["currency"]).due, customer["balance"])
 
 
 # --- what is asked for
@@ -87,7 +103,7 @@ def collect(store: Store, invoice: Obj) -> Obj:
     if pause == "void":
         invoices.void(store, invoice)
     elif pause == "mark_uncollectible":
-        invoices.give_up(store, invoice, "subscription_paused")
+        recover(store, invoices.give_up(store, invoice, "subscription_paused"))
     elif invoice["amount_remaining"] == 0:
         settle(store, invoice)
     elif invoice["collection_method"] == "send_invoice":
@@ -133,8 +149,8 @@ def credit(store: Store, invoice: Obj, payment: Obj) -> None:
     over = max(received - invoice["amount_remaining"], 0)
     objects.become(store, payment, "paid", amount_paid=received, status="paid")
     invoice.update(amount_paid=was + received, amount_overpaid=invoice["amount_overpaid"] + over)
-    if over:
-        customer = store.get("customer", invoice["customer"])
+    customer = store.get("customer", invoice["customer"])
+    if over and shares_balance(customer, invoice):
         move_balance(store, customer, -over, "invoice_overpaid", invoice=invoice["id"])
     reduce(store, invoice, received - over, amount_paid=was)
 
@@ -162,15 +178,29 @@ def settle(store: Store, invoice: Obj) -> None:
     objects.become(store, invoice, "paid", status="paid", attempted=True, amount_remaining=0,
                    next_payment_attempt=None, status_details=None)  # fmt: skip
     emit(store, "invoice.payment_succeeded", invoice)
+    recover(store, invoice)
+    if sub := subscription_of(store, invoice):
+        if sub["status"] == "incomplete":
+            subscriptions.save(store, sub, status="active")
+        subscriptions.paid(store, sub, invoice)
+
+
+def recover(store: Store, invoice: Obj) -> Obj:
+    """An invoice is no longer open: its customer and subscription may be in good standing again."""
     customer, sub = store.get("customer", invoice["customer"]), subscription_of(store, invoice)
     if customer["delinquent"] and not _owes(store, customer=customer["id"]):
         objects.update(store, customer, delinquent=False)
-    if sub is None:
-        return
-    is_behind = sub["status"] in ("past_due", "unpaid")
-    if sub["status"] == "incomplete" or (is_behind and not _owes(store, subscription=sub["id"])):
+    if sub is None or sub["status"] not in ("past_due", "unpaid"):
+        return invoice
+    if not (_is_latest_open(store, sub) and _owes(store, subscription=sub["id"])):
         subscriptions.save(store, sub, status="active")
-    subscriptions.paid(store, sub, invoice)
+    return invoice
+
+
+def _is_latest_open(store: Store, sub: Obj) -> bool:
+    """Whether the subscription's latest finalised invoice is open: whatever older ones are, it decides."""
+    told = [one["status"] for one in store.rows("invoice", subscription=sub["id"]) if one["status"] != "draft"]
+    return told[-1:] == ["open"]
 
 
 def _owes(store: Store, **owner: str) -> bool:
@@ -208,5 +238,7 @@ def fall_behind(store: Store, invoice: Obj) -> None:
     """The customer owes what should have been paid by now."""
     sub = subscription_of(store, invoice)
     objects.update(store, store.get("customer", invoice["customer"]), delinquent=True)
-    if sub and sub["status"] == "active" and not (sub["pending_update"] and sub["latest_invoice"] == invoice["id"]):
+    if sub is None or sub["status"] != "active" or (sub["pending_update"] and sub["latest_invoice"] == invoice["id"]):
+        return
+    if _is_latest_open(store, sub):
         subscriptions.save(store, sub, status="past_due")

@@ -7,6 +7,7 @@ from sandbox import objects
 from sandbox.call import Call, Handler
 from sandbox.events import emit, plain
 from sandbox.params import Given, inside
+from sandbox.rating import step_of
 from sandbox.refusals import refuse
 from sandbox.simple import changes, make, taken
 from sandbox.store import Obj, Store
@@ -129,6 +130,9 @@ def _change(store: Store, price: Obj, **fields: Any) -> Obj:
 
 def create_coupon(call: Call) -> Obj:
     """A coupon, under the id the caller chose if there is one."""
+    amount, currency = call.params.get("amount_off"), call.params.get("currency", "").lower()
+    if amount and amount % (step := step_of(currency)):
+        raise refuse("amount_step", "amount_off", step=step, currency=currency)
     coupon = make(call, "coupon")
     if coupon["redeem_by"] is not None:
         call.store.schedule(coupon["redeem_by"], "coupon_expire", coupon["id"])

@@ -31,14 +31,18 @@ def prorate(store: Store, sub: Obj, old: Obj | None, new: Obj | None, *, at: int
         _entry(store, sub, new, amount, at, "Remaining", [])
 
 
-def accrued(store: Store, sub: Obj, item: Obj) -> None:
-    """Pending invoice items for what a metered item has used since its period began, on the price it had until now."""
+def accrued(store: Store, sub: Obj, item: Obj, *, is_last: bool = False) -> None:
+    """Pending invoice items for what a metered item has used since its period began, on the price it had until now.
+
+    is_last: no other period of its meter follows, so the present second counts too.
+    """
     begin, now = item["current_period_start"], store.now
     if not subscriptions.is_metered(item) or begin >= now or (sub["trial_end"] or 0) > begin:
         return
-    store.world.use(store, sub["customer"], now)
+    until = now + is_last
+    store.world.use(store, sub["customer"], until)
     price = invoice_lines.in_currency(store.get("price", item["price"]["id"]), sub["currency"])
-    usage = store.usage(store.get("billing.meter", price["recurring"]["meter"]), sub["customer"], begin, now)
+    usage = store.usage(store.get("billing.meter", price["recurring"]["meter"]), sub["customer"], begin, until)
     for part in rate(price, usage):
         if part.amount:
             text = store.get("product", price["product"])["name"]

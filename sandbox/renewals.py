@@ -2,7 +2,7 @@
 
 from sandbox import invoice_preview, invoices, objects, options, schedules, subscriptions
 from sandbox.events import emit
-from sandbox.store import Obj, Store
+from sandbox.store import Obj, Store, subscription_of
 
 
 def renew(store: Store, ref: str) -> None:
@@ -20,7 +20,7 @@ def renew(store: Store, ref: str) -> None:
     used = {item["id"]: (item["current_period_start"], now) for item in over if subscriptions.is_metered(item)}
     phase = None if is_last else schedules.take_up(store, sub)
     after, fields = phase or (before, {})
-    sub |= fields | ({"status": "active"} if is_trial_over else {})
+    sub |= ({"status": "active"} if is_trial_over else {}) | fields
     if not is_last:
         running = {item["id"] for item in before} - {item["id"] for item in over}
         begun = iter(subscriptions.opened(sub, [item for item in after if item["id"] not in running], now))
@@ -83,18 +83,24 @@ def upcoming(store: Store, ref: str) -> None:
 
 
 def payment_expire(store: Store, ref: str) -> None:
-    """An invoice was not paid in the time that a first one, or that of a pending update, waits for it."""
+    """A first invoice was not paid in the time that its subscription waits for it."""
     sub = store.get("subscription", ref)
     invoice = store.find("invoice", sub["latest_invoice"] or "")
     if invoice is None or invoice["created"] + options.INCOMPLETE_SECONDS > store.now:
         return  # the task was for an earlier one
     if sub["status"] == "incomplete":
         subscriptions.end(store, sub, None, "incomplete_expired")
-    elif sub["pending_update"]:
+        if invoice["status"] == "open":
+            invoices.void(store, invoice)
+
+
+def update_expire(store: Store, ref: str) -> None:
+    """The invoice of a pending update was not paid in time: the update is dropped."""
+    invoice = store.get("invoice", ref)
+    sub = store.get("subscription", subscription_of(invoice) or "")
+    if sub["pending_update"] and sub["pending_update"]["expires_at"] <= store.now:
         objects.update(store, sub, pending_update=None)
         emit(store, "customer.subscription.pending_update_expired", sub)
-    else:
-        return
     if invoice["status"] == "open":
         invoices.void(store, invoice)
 
@@ -106,4 +112,5 @@ def collection_resume(store: Store, ref: str) -> None:
 
 
 TASKS = {task.__name__: task
-         for task in (renew, discount_end, trial_will_end, upcoming, payment_expire, collection_resume)}  # fmt: skip
+         for task in (renew, discount_end, trial_will_end, upcoming, payment_expire, update_expire,
+                      collection_resume)}  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox import changes, discounts, objects, renewals, subscription_routes, subscriptions
 from sandbox import subscription_items as items_of
 from sandbox.call import Call, Handler, plain_value
-from sandbox.clock import DAY, add_intervals
+from sandbox.clock import DAY, MONTHS, add_intervals, add_months, months_between
 from sandbox.events import emit
 from sandbox.params import Given
 from sandbox.refusals import refuse
@@ -15,6 +15,7 @@ from sandbox.store import Obj, Store
 KIND, PHASE = "subscription_schedule", "subscription_schedule_phase"
 STORED = ("end_behavior", "metadata", "default_settings")
 SETS = ("collection_method", "default_payment_method", "description", "metadata", "trial_end")  # on the subscription
+HELD = ("coupon", "promotion_code", "discount")  # one of which names a discount
 NOTICE = 7 * DAY  # subscription_schedule.expiring before the last phase ends
 
 
@@ -64,6 +65,7 @@ def _phases(call: Call, rows: list[Given], begin: int | str, sub: Obj | None) ->
     """The phases that a request describes, one after the other from `begin` (or "now"). Raises ApiError 400."""
     phases, currency, now = list[Obj](), sub["currency"] if sub else None, call.store.now
     start = now if isinstance(begin, str) else begin
+    anchor = sub["billing_cycle_anchor"] if sub else start
     for index, row in enumerate(rows):
         name, given = f"phases[{index}]", row.get("start_date", start)
         if given != start and (given != "now" or start != now):
@@ -74,18 +76,41 @@ def _phases(call: Call, rows: list[Given], begin: int | str, sub: Obj | None) ->
             spec = items_of.spec_of(call, one, where, currency)
             currency = currency or spec["price"]["currency"]
             named.append((where, spec["price"]))
-            items.append(_item(spec, plain_value(one.get("discounts", []))))
+            items.append(_item(spec, plain_value(one.get("discounts") or [])))
+            _check_discounts(call, one, where, currency)
+        _check_discounts(call, row, name, currency)
         items_of.check_together(named, f"{name}[items]", sub["billing_mode"]["type"] if sub else "flexible")
         unit = row.get("duration") or named[0][1]["recurring"]
-        end = row.get("end_date", add_intervals(start, unit["interval"], unit.get("interval_count", 1)))
+        anchor = start if row.get("billing_cycle_anchor") == "phase_start" else anchor
+        end = row.get("end_date", _after(anchor, start, unit["interval"], unit.get("interval_count", 1)))
         end = now if end == "now" else end
         if end <= start or (end <= now and row is rows[-1]):
             raise refuse("phase_end", f"{name}[end_date]")
         known = {"start_date": start, "end_date": end, "currency": currency, "items": items}
         known |= {"trial_end": end} if row.get("trial") else {}
         phases.append(objects.shape(PHASE) | taken(PHASE, row) | known)
+        anchor = phases[-1]["trial_end"] or anchor  # billing begins with a trial's end
         start = end
     return phases
+
+
+def _after(anchor: int, start: int, interval: str, count: int) -> int:
+    """`count` intervals after `start`, on the anchor's day of the month where `start` is: 28 February + 1 month is 31
+    March if the anchor is on a 31st."""
+    if interval in MONTHS and add_months(anchor, done := months_between(anchor, start)) == start:
+        return add_months(anchor, done + count * MONTHS[interval])
+    return add_intervals(start, interval, count)
+
+
+def _check_discounts(call: Call, given: Given, name: str, currency: str | None) -> None:
+    """Refuse discounts that the phase could not take up. Raises ApiError 400."""
+    for index, row in enumerate(given.get("discounts") or []):
+        param = f"{name}[discounts][{index}]"
+        for kind in [kind for kind in HELD if row.get(kind)]:
+            call.find(kind, row[kind], f"{param}[{kind}]")
+        coupon = call.store.find("coupon", _coupon(call.store, row) or "")
+        if coupon and coupon["amount_off"] and coupon["currency"] != currency:
+            raise refuse("coupon_currency", f"{param}[coupon]", found=coupon["currency"], wanted=currency)
 
 
 def _plan(store: Store, schedule: Obj) -> None:
@@ -146,7 +171,7 @@ def _enter(store: Store, schedule: Obj, sub: Obj | None, phase: Obj) -> None:
     """A phase changes the subscription in the middle of a period, or begins one."""
     if sub is not None:
         items, fields = _begin(store, schedule, phase, sub)
-        anew = phase["billing_cycle_anchor"] == "phase_start"
+        anew = phase["billing_cycle_anchor"] == "phase_start" or "trial_start" in fields
         changes.apply(store, sub, changes.Change(items, fields, phase["proration_behavior"], restart=anew))
         return
     customer, last = store.get("customer", schedule["customer"]), schedule["phases"][-1]["end_date"]
@@ -160,25 +185,64 @@ def _enter(store: Store, schedule: Obj, sub: Obj | None, phase: Obj) -> None:
 
 def _begin(store: Store, schedule: Obj, phase: Obj, sub: Obj) -> tuple[list[Obj], Obj]:
     """The phase is now the current one; returns the items and fields that it gives the subscription."""
+    before = next((one for one in schedule["phases"] if _bounds(one) == schedule["current_phase"]), None)
     objects.update(store, schedule, status="active", current_phase=_bounds(phase))
     _plan(store, schedule)
-    return _wanted(store, sub, phase)
+    return _wanted(store, sub, phase, before)
 
 
-def _wanted(store: Store, sub: Obj, phase: Obj) -> tuple[list[Obj], Obj]:
-    """A phase's items on the subscription (an item keeps its id where its price stays), and its fields."""
+def _wanted(store: Store, sub: Obj, phase: Obj, before: Obj | None) -> tuple[list[Obj], Obj]:
+    """A phase's items on the subscription (an item keeps its id where its price stays), and its fields.
+
+    before: the phase that it follows, or replaces.
+    """
     old, items = {item["price"]["id"]: item for item in sub["items"]["data"]}, []
+    owner = {"customer": sub["customer"], "subscription": sub["id"]}
+    rows_before = {row["price"]: row["discounts"] for row in before["items"]} if before else {}
     for row in phase["items"]:
         spec = {"price": store.get("price", row["price"]), "quantity": row.get("quantity")}
         spec |= {"metadata": dict(row["metadata"]), "tax_rates": list(row["tax_rates"])}
         item = old.get(row["price"])
-        items.append(subscriptions.repriced(item, **spec) if item else subscriptions.new_item(store, sub, **spec))
+        item = subscriptions.repriced(item, **spec) if item else subscriptions.new_item(store, sub, **spec)
+        earlier, named = rows_before.get(row["price"], []), {**owner, "subscription_item": item["id"]}
+        items.append(item | {"discounts": _discounts(store, item["discounts"], row["discounts"], earlier, **named)})
     fields = {name: phase[name] for name in SETS if phase[name]}
-    if coupons := [store.get("coupon", row["coupon"]) for row in phase["discounts"] if row.get("coupon")]:
-        owner = {"customer": sub["customer"], "subscription": sub["id"]}
-        fields["discounts"] = [row["discount"] for row in phase["discounts"] if row.get("discount")]
-        fields["discounts"] += [discounts.use(store, coupon, **owner)["id"] for coupon in coupons]
+    earlier = before["discounts"] if before else []
+    fields["discounts"] = _discounts(store, sub["discounts"], phase["discounts"], earlier, **owner)
+    if (phase["trial_end"] or 0) > store.now and sub["status"] != "trialing":
+        end = phase["trial_end"]
+        fields |= {"status": "trialing", "trial_start": store.now, "billing_cycle_anchor": end}
+        subscriptions.plan_trial_notice(store, sub | fields)
     return items, fields
+
+
+def _coupon(store: Store, row: Obj) -> str | None:
+    """The id of the coupon that a phase's discount uses; None: it names a discount that there is."""
+    code = row.get("promotion_code")
+    found: str | None = store.get("promotion_code", code)["promotion"]["coupon"] if code else row.get("coupon")
+    return found
+
+
+def _discounts(store: Store, held: list[str], rows: list[Obj], before: list[Obj], **owner: str) -> list[str]:
+    """The discounts of a subscription or an item that held some, by those of a phase: they replace all others; where
+    there are none, those of the phase before end."""
+    current = {discounts.coupon_of(store, one)["id"]: one for one in held}
+    if rows:
+        found = []
+        for row in rows:
+            identifier = row.get("discount") or current.get(_coupon(store, row) or "")
+            coupon = store.get("coupon", _coupon(store, row) or "") if identifier is None else None
+            if coupon and discounts.is_redeemable(store, coupon):  # else it ended since the phase was written
+                used = discounts.use(store, coupon, **owner, promotion_code=row.get("promotion_code"))
+                identifier = used["id"]
+            found += [identifier] if identifier else []
+        found = discounts.running(store, found, store.now)
+    else:
+        gone = [row.get("discount") or current.get(_coupon(store, row) or "") for row in before]
+        found = [one for one in held if one not in gone]
+    for one in [one for one in held if one not in found]:
+        discounts.end(store, one)
+    return found
 
 
 def _finish(store: Store, schedule: Obj, how: str, **fields: Any) -> None:
@@ -215,7 +279,9 @@ def update(call: Call) -> Obj:
     objects.update(store, schedule, **fields)
     _plan(store, schedule)
     if sub is not None and found and found[0] not in before:
-        changes.apply(store, sub, changes.Change(*_wanted(store, sub, found[0]), proration))
+        replaced = next((phase for phase in before if now and phase["start_date"] == now["start_date"]), None)
+        items, sets = _wanted(store, sub, found[0], replaced)
+        changes.apply(store, sub, changes.Change(items, sets, proration, restart="trial_start" in sets))
     return schedule
 
 

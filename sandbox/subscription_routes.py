@@ -190,7 +190,7 @@ def stop(store: Store, sub: Obj, *, invoice_now: bool, prorate: bool) -> Obj:
         if prorate:
             prorations.prorate(store, sub, item, None, at=store.now)
         if invoice_now and subscriptions.is_metered(item) and item["current_period_start"] < store.now:
-            used[item["id"]] = (item["current_period_start"], store.now)
+            used[item["id"]] = (item["current_period_start"], store.now + 1)  # no other period takes this second
     first = store.find("invoice", sub["latest_invoice"] or "") if sub["status"] == "incomplete" else None
     invoice = subscriptions.bill(store, sub, used, {}) if invoice_now else None
     subscriptions.end(store, sub, "cancellation_requested")

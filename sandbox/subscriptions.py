@@ -204,13 +204,25 @@ def drop_discounts(store: Store, sub: Obj, gone: list[str]) -> None:
 def paid(store: Store, sub: Obj, invoice: Obj) -> None:
     """An invoice was paid; if it is that of a pending update, the subscription becomes what that holds."""
     update, before = sub["pending_update"], sub["items"]["data"]
-    if update is None or sub["latest_invoice"] != invoice["id"]:
+    if update is None or sub["status"] in ENDED or not changes.is_held_by(store, update, invoice):
         return
     fields = {name: update[name] for name in changes.HELD if update[name] is not None}
-    store.unschedule("payment_expire", sub["id"])
-    save(store, sub, items=listed(sub, update["subscription_items"]), pending_update=None, **fields)
+    items = update["subscription_items"]
+    if update["billing_cycle_anchor"] is None:  # a renewal may have begun other periods since
+        items = [_on_time(store, sub, item) for item in items]
+    store.unschedule("update_expire", invoice["id"])
+    save(store, sub, items=listed(sub, items), pending_update=None, **fields)
     plan(store, objects.become(store, sub, "pending_update_applied"))
     store.world.changed(store, sub, before)
+
+
+def _on_time(store: Store, sub: Obj, item: Obj) -> Obj:
+    """A held item in the period of its like that has been renewed since, if one has; new ones run from now on."""
+    if item["current_period_end"] > store.now:
+        return item
+    like = next((one for one in sub["items"]["data"] if one["id"] == item["id"]), None)
+    names = ("current_period_start", "current_period_end", "billed_until")
+    return item | {name: like[name] for name in names} if like else opened(sub, [item], store.now)[0]
 
 
 def plan(store: Store, sub: Obj) -> None:

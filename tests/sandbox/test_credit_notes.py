@@ -156,3 +156,50 @@ def test_a_bad_days_note_is_left_out_where_refunds_have_left_nothing_to_credit(l
     local.post("refunds", charge=charge["id"])
     with local.store.transaction():
         assert credit_notes.create_for(local.store, invoice, 10) is None
+
+
+def test_a_refund_is_linked_to_notes_up_to_its_amount_and_the_rest_of_it_lowers_what_can_be_credited(
+    local: Local,
+) -> None:
+    invoice = paid(local, 3000)
+    (charge,) = local.store.rows("charge", customer=invoice["customer"])
+    refund = local.post("refunds", charge=charge["id"], amount=1000)
+
+    def linked(amount: int) -> dict[str, Any]:
+        return {"amount": amount, "refunds": [{"refund": refund["id"], "amount_refunded": amount}]}
+
+    assert local.refused("credit_notes", invoice=invoice["id"], **linked(1001)).param == "refunds[0][amount_refunded]"
+    local.post("credit_notes", invoice=invoice["id"], **linked(400))
+    assert local.refused("credit_notes", invoice=invoice["id"], **linked(601)).status == 400
+    assert local.refused("credit_notes", invoice=invoice["id"], amount=2001, credit_amount=2001).param == "amount"
+    local.post("credit_notes", invoice=invoice["id"], amount=2000, credit_amount=2000)
+    rest = local.post("credit_notes", invoice=invoice["id"], amount=600, refunds=[{"refund": refund["id"]}])
+    assert rest["refunds"][0]["amount_refunded"] == 600
+
+
+def test_notes_credit_no_more_of_a_line_than_its_amount(local: Local) -> None:
+    invoice = one_off(local, 1000)
+    local.post("invoiceitems", customer=invoice["customer"], invoice=invoice["id"], amount=5000, currency="usd")
+    act(local, invoice, "finalize", auto_advance=False)
+    line = invoice["lines"]["data"][0]["id"]
+
+    def of_line(*amounts: int) -> list[dict[str, Any]]:
+        return [{"type": "invoice_line_item", "invoice_line_item": line, "amount": amount} for amount in amounts]
+
+    assert local.refused("credit_notes", invoice=invoice["id"], lines=of_line(600, 401)).param == "lines[1][amount]"
+    note = local.post("credit_notes", invoice=invoice["id"], lines=of_line(600))
+    assert local.refused("credit_notes", invoice=invoice["id"], lines=of_line(401)).param == "lines[0][amount]"
+    local.post(f"credit_notes/{note['id']}/void")
+    local.post("credit_notes", invoice=invoice["id"], lines=of_line(1000))
+
+
+def test_a_note_in_another_currency_than_the_customers_gives_no_credit_to_the_balance(local: Local) -> None:
+    customer = local.customer()
+    local.subscribe(local.price(), customer=customer)
+    invoice = local.post("invoices", customer=customer["id"], currency="eur")
+    local.post("invoiceitems", customer=customer["id"], invoice=invoice["id"], amount=3000, currency="eur")
+    act(local, invoice, "pay")
+    refusal = local.refused("credit_notes", invoice=invoice["id"], amount=3000, credit_amount=3000)
+    assert refusal.param == "credit_amount"
+    local.post("credit_notes", invoice=invoice["id"], amount=3000, refund_amount=3000)
+    assert local.get(customer)["balance"] == 0

@@ -174,3 +174,64 @@ def test_a_renewal_takes_the_items_that_wait(local: Local) -> None:
     local.post("invoiceitems", customer=sub["customer"], unit_amount_decimal="2.5", quantity=3, currency="usd")
     local.advance(31)
     assert local.invoices(sub)[-1]["total"] == 3000 - 1000 + 8
+
+
+def test_a_balance_in_another_currency_neither_pays_an_invoice_nor_is_changed_by_it(local: Local) -> None:
+    customer = local.customer()
+    local.post(f"customers/{customer['id']}/balance_transactions", amount=-5000, currency="usd")
+    for amount, due in ((3000, 3000), (20, 0), (-700, 0)):
+        invoice = local.post("invoices", customer=customer["id"], currency="eur")
+        local.post("invoiceitems", customer=customer["id"], invoice=invoice["id"], amount=amount, currency="eur")
+        assert invoice["amount_due"] == due
+        act(local, invoice, "finalize", auto_advance=False)
+        assert (invoice["amount_due"], local.get(customer)["balance"]) == (due, -5000)
+        if due:
+            act(local, invoice, "void")
+    assert len(local.store.rows("customer_balance_transaction", parent=customer["id"])) == 1
+
+
+def test_a_discount_for_one_invoice_waits_for_one_that_it_lowers(local: Local) -> None:
+    meter, customer = local.meter(), local.customer()
+    coupon = local.post("coupons", percent_off=50, duration="once")
+    sub = local.subscribe(local.metered(meter, 10), customer=customer, discounts=[{"coupon": coupon["id"]}])
+    end = sub["items"]["data"][0]["current_period_end"]
+    local.advance(to=end + 60)
+    local.advance(5)
+    assert len(local.get(sub)["discounts"]) == 1
+    local.use(meter, customer, 100)
+    local.advance(30)
+    assert (local.invoices(sub)[-1]["total"], local.get(sub)["discounts"]) == (500, [])
+
+
+def test_a_discount_for_one_invoice_is_used_up_by_late_usage_too(local: Local) -> None:
+    meter, customer = local.meter(), local.customer()
+    coupon = local.post("coupons", percent_off=50, duration="once")
+    sub = local.subscribe(local.metered(meter, 10), customer=customer, discounts=[{"coupon": coupon["id"]}])
+    end = sub["items"]["data"][0]["current_period_end"]
+    local.advance(to=end + 60)
+    local.use(meter, customer, 100, at=end - 1)
+    local.advance(1)
+    assert (local.invoices(sub)[-1]["total"], local.get(sub)["discounts"]) == (500, [])
+
+
+def test_an_invoice_by_hand_takes_a_subscriptions_waiting_items_or_all_of_the_customer(local: Local) -> None:
+    customer = local.customer()
+    ended, sub = (local.subscribe(local.price(), customer=customer) for _ in range(2))
+    for amount, of in ((700, {}), (110, {"subscription": sub["id"]}), (13, {"subscription": ended["id"]})):
+        local.post("invoiceitems", customer=customer["id"], amount=amount, currency="usd", **of)
+    local.delete(f"subscriptions/{ended['id']}")
+    included = {"customer": customer["id"], "pending_invoice_items_behavior": "include"}
+    assert local.post("invoices", **included, subscription=sub["id"])["total"] == 110
+    assert local.post("invoices", **included)["total"] == 713
+
+
+def test_an_invoice_that_is_partly_paid_is_not_voided(local: Local) -> None:
+    invoice = opened(local, 4000)
+    intent = local.post("payment_intents", amount=1000, currency="usd", payment_method="pm_card_visa", confirm=True)
+    act(local, invoice, "attach_payment", payment_intent=intent["id"])
+    assert "partially paid" in local.refused(f"invoices/{invoice['id']}/void").message
+
+
+def test_a_coupon_in_a_currency_of_three_decimals_takes_off_a_multiple_of_ten(local: Local) -> None:
+    assert local.refused("coupons", amount_off=1005, currency="kwd", duration="once").param == "amount_off"
+    assert local.post("coupons", amount_off=1010, currency="kwd", duration="once")["amount_off"] == 1010

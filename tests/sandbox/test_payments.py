@@ -205,3 +205,35 @@ def test_a_subscriptions_own_card_comes_before_the_customers(local: Local) -> No
 def test_a_draft_is_finalised_when_it_is_paid(local: Local) -> None:
     paid = act(local, one_off(local), "pay")
     assert (paid["status"], paid["number"] is None) == ("paid", False)
+
+
+@pytest.mark.parametrize("end", ["pay", "void", "mark_uncollectible"])
+def test_the_end_of_its_latest_invoice_brings_a_subscription_back(local: Local, end: str) -> None:
+    sub, invoice = failing(local)
+    customer = local.get({"id": sub["customer"]})
+    assert (local.get(sub)["status"], customer["delinquent"]) == ("past_due", True)
+    act(local, invoice, end, **({"payment_method": "pm_card_visa"} if end == "pay" else {}))
+    assert (local.get(sub)["status"], local.get(customer)["delinquent"]) == ("active", False)
+
+
+def test_a_subscription_is_back_with_its_latest_invoice_though_an_older_one_is_open(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.payments.AFTER_LAST_RETRY", "past_due")
+    sub, older = failing(local)
+    local.advance(32)
+    latest = local.invoices(sub)[-1]
+    assert (latest["status"], latest["attempted"], older["status"]) == ("open", True, "open")
+    act(local, latest, "pay", payment_method="pm_card_visa")
+    assert (local.get(sub)["status"], local.get({"id": sub["customer"]})["delinquent"]) == ("active", True)
+    act(local, older, "void")
+    assert local.get({"id": sub["customer"]})["delinquent"] is False
+
+
+@pytest.mark.parametrize("by", ["charge", "payment_intent"])
+def test_a_refund_for_a_customer_of_a_test_clock_is_made_in_its_time(local: Local, by: str) -> None:
+    clock = local.post("test_helpers/test_clocks", frozen_time=local.now + 90 * DAY)
+    customer = local.customer(test_clock=clock["id"])
+    local.subscribe(local.price(), customer=customer)
+    (paid,) = local.store.rows(by, customer=customer["id"])
+    assert local.post("refunds", **{by: paid["id"]})["created"] == clock["frozen_time"]

@@ -1,5 +1,6 @@
 """Subscription schedules: phases entered by time, and their undoing."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.sandbox.local import DAY, Local, local
@@ -140,3 +141,74 @@ def test_a_phase_brings_its_discount(local: Local) -> None:
     local.advance(32)
     assert [invoice["total"] for invoice in local.invoices(sub)] == [1000, 1000]
     assert local.get(sub)["discounts"]
+
+
+def test_time_goes_on_past_a_phase_whose_coupon_is_gone_by_then(local: Local) -> None:
+    coupon = local.post("coupons", percent_off=50, duration="forever", redeem_by=local.store.now + 9 * DAY)
+    sub, price = local.subscribe(local.price(1000)), local.price(2000)
+    scheduled(local, sub, price, discounts=[{"coupon": coupon["id"]}])
+    local.advance(32)
+    assert [invoice["total"] for invoice in local.invoices(sub)] == [1000, 2000]
+    assert local.get(sub)["discounts"] == []
+
+
+def phased(local: Local, *phases: dict[str, Any], **params: Any) -> Any:
+    """A schedule, begun now, of phases of a month each."""
+    rows = [{"duration": {"interval": "month", "interval_count": 1}} | phase for phase in phases]
+    return local.post(
+        "subscription_schedules", customer=local.customer()["id"], start_date="now", phases=rows, **params
+    )
+
+
+def test_the_phases_of_a_schedule_from_the_31st_end_on_the_last_days_of_their_months(local: Local) -> None:
+    local.advance(to=int(datetime(2027, 1, 31, 12, tzinfo=UTC).timestamp()))
+    one, two = ([{"price": local.price(amount)["id"]}] for amount in (1000, 2000))
+    schedule = phased(local, {"items": one}, {"items": one}, {"items": two})
+    ends = [datetime.fromtimestamp(phase["end_date"], UTC) for phase in schedule["phases"]]
+    assert [(end.month, end.day) for end in ends] == [(2, 28), (3, 31), (4, 30)]
+    local.advance(91)
+    sub = local.store.get("subscription", local.get(schedule)["released_subscription"])
+    assert [invoice["total"] for invoice in local.invoices(sub)] == [1000, 1000, 2000, 2000]
+    assert local.pending(sub) == []
+
+
+def test_a_phase_without_discounts_ends_those_of_the_phase_before_and_one_with_others_replaces_them(
+    local: Local,
+) -> None:
+    half, tenth = (local.post("coupons", percent_off=off, duration="forever")["id"] for off in (50, 10))
+    items = [{"price": local.price(1000)["id"]}]
+    schedule = phased(
+        local,
+        {"items": items, "discounts": [{"coupon": half}]},
+        {"items": items, "discounts": [{"coupon": tenth}]},
+        {"items": [items[0] | {"discounts": [{"coupon": half}]}]},
+        {"items": items},
+    )
+    sub = local.store.get("subscription", schedule["subscription"])
+    local.advance(95)
+    assert [invoice["total"] for invoice in local.invoices(sub)] == [500, 900, 500, 1000]
+    assert local.get(sub)["discounts"] == local.get(sub)["items"]["data"][0]["discounts"] == []
+    assert len(local.events(prefix="customer.discount.deleted")) == 3
+
+
+def test_a_phase_refuses_a_coupon_of_another_currency(local: Local) -> None:
+    coupon = local.post("coupons", amount_off=500, currency="eur", duration="forever")
+    phase = {"items": [{"price": local.price()["id"]}], "discounts": [{"coupon": coupon["id"]}]}
+    error = local.refused("subscription_schedules", customer=local.customer()["id"], start_date="now", phases=[phase])
+    assert (error.status, error.param) == (400, "phases[0][discounts][0][coupon]")
+
+
+def test_a_later_phase_can_be_a_trial(local: Local) -> None:
+    meter, price = local.meter(), local.price(1000)
+    items = [{"price": price["id"]}, {"price": local.metered(meter)["id"]}]
+    schedule = phased(local, {"items": items}, {"items": items, "trial": True}, {"items": items})
+    sub = local.store.get("subscription", schedule["subscription"])
+    local.use(meter, {"id": sub["customer"]}, 10)
+    local.advance(33)
+    now, trial = local.get(sub), local.get(schedule)["phases"][1]
+    assert (now["status"], now["trial_start"], now["trial_end"]) == ("trialing", trial["start_date"], trial["end_date"])
+    local.use(meter, {"id": sub["customer"]}, 10)
+    local.advance(30)
+    assert local.get(sub)["status"] == "active"
+    assert [invoice["total"] for invoice in local.invoices(sub)] == [1000, 20, 1000]
+    assert "customer.subscription.trial_will_end" in local.types(sub)

@@ -127,3 +127,12 @@ def test_a_clock_is_deleted_after_thirty_days(v1: Any, clock: str, account: Sand
     account.advance(days=31)
     with refused(status=404, code="resource_missing"):
         v1.test_helpers.test_clocks.retrieve(clock)
+
+
+def test_what_time_does_on_an_advance_does_not_carry_the_request_s_idempotency_key(v1: Any, clock: str) -> None:
+    price = v1.prices.create(MONTHLY)
+    v1.subscriptions.create({"customer": on(v1, clock).id, "items": [{"price": price.id}]})
+    v1.test_helpers.test_clocks.advance(clock, {"frozen_time": START + 32 * DAY}, {"idempotency_key": "mine"})
+    made = {event.type: event.request.idempotency_key for event in reversed(v1.events.list({"limit": 30}).data)}
+    assert made["test_helpers.test_clock.advancing"] == made["test_helpers.test_clock.ready"] == "mine"
+    assert made["invoice.paid"] is made["charge.succeeded"] is None

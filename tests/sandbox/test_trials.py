@@ -91,3 +91,8 @@ def test_only_a_running_flexible_subscription_can_be_paused_and_only_a_paused_on
     assert local.refused(f"subscriptions/{sub['id']}/pause").status == 400
     item = sub["items"]["data"][0]["id"]
     assert local.refused(f"subscriptions/{sub['id']}", items=[{"id": item, "quantity": 2}]).param == "items"
+
+
+def test_a_trialing_subscription_cannot_be_paused(local: Local) -> None:
+    sub = local.subscribe(local.price(), trial_period_days=14)
+    assert local.refused(f"subscriptions/{sub['id']}/pause").status == 400
