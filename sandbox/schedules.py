@@ -3,19 +3,17 @@
 from typing import Any
 
 from sandbox import changes, discounts, objects, renewals, subscription_routes, subscriptions
-from sandbox import subscription_items as items_of
-from sandbox.call import Call, Handler, plain_value
-from sandbox.clock import DAY, MONTHS, add_intervals, add_months, months_between
+from sandbox import schedule_phases as phases_of
+from sandbox.call import Call, Handler
+from sandbox.clock import DAY
 from sandbox.events import emit
-from sandbox.params import Given
 from sandbox.refusals import refuse
 from sandbox.simple import taken
 from sandbox.store import Obj, Store
 
-KIND, PHASE = "subscription_schedule", "subscription_schedule_phase"
+KIND = "subscription_schedule"
 STORED = ("end_behavior", "metadata", "default_settings")
 SETS = ("collection_method", "default_payment_method", "description", "metadata", "trial_end")  # on the subscription
-HELD = ("coupon", "promotion_code", "discount")  # one of which names a discount
 NOTICE = 7 * DAY  # subscription_schedule.expiring before the last phase ends
 
 
@@ -27,10 +25,15 @@ def create(call: Call) -> Obj:
         sub = store.get("subscription", given["from_subscription"])
         if sub["schedule"] or sub["status"] in subscriptions.ENDED:
             raise refuse("has_schedule" if sub["schedule"] else "ended", "from_subscription", id=sub["schedule"])
-        phase = _running(sub)
-        fields |= {"phases": [phase], "subscription": sub["id"], "status": "active", "current_phase": _bounds(phase)}
+        phase = phases_of.running(sub)
+        fields |= {
+            "phases": [phase],
+            "subscription": sub["id"],
+            "status": "active",
+            "current_phase": phases_of.bounds(phase),
+        }
     else:
-        fields["phases"] = _phases(call, given["phases"], given.get("start_date", "now"), None)
+        fields["phases"] = phases_of.described(call, given["phases"], given.get("start_date", "now"), None)
     customer = store.get("customer", sub["customer"] if sub else given["customer"])
     fields |= {"customer": customer["id"], "test_clock": customer["test_clock"]}
     schedule = objects.create(store, KIND, **fields)
@@ -40,77 +43,6 @@ def create(call: Call) -> Obj:
     if fields["phases"][0]["start_date"] <= store.now:
         step(store, schedule["id"])
     return schedule
-
-
-def _bounds(phase: Obj) -> Obj:
-    return {name: phase[name] for name in ("start_date", "end_date")}
-
-
-def _item(given: Obj, discounts: Any) -> Obj:
-    """An item of a phase, of one of a subscription or of what a request says."""
-    kept = {name: given[name] for name in ("metadata", "quantity", "tax_rates") if given.get(name) is not None}
-    return kept | {"billing_thresholds": None, "discounts": discounts, "price": given["price"]["id"]}
-
-
-def _running(sub: Obj) -> Obj:
-    """The subscription's present period as a phase."""
-    items, (start, end) = sub["items"]["data"], subscriptions.period_of(sub["items"]["data"][0])
-    held = [{"coupon": None, "discount": one, "promotion_code": None} for one in sub["discounts"]]
-    kept = {name: sub[name] for name in ("currency", "metadata", "trial_end")}
-    return objects.shape(PHASE, start_date=start, end_date=end, discounts=held,
-                         items=[_item(item, []) for item in items], **kept)  # fmt: skip
-
-
-def _phases(call: Call, rows: list[Given], begin: int | str, sub: Obj | None) -> list[Obj]:
-    """The phases that a request describes, one after the other from `begin` (or "now"). Raises ApiError 400."""
-    phases, currency, now = list[Obj](), sub["currency"] if sub else None, call.store.now
-    start = now if isinstance(begin, str) else begin
-    anchor = sub["billing_cycle_anchor"] if sub else start
-    for index, row in enumerate(rows):
-        name, given = f"phases[{index}]", row.get("start_date", start)
-        if given != start and (given != "now" or start != now):
-            raise refuse("phase_start", f"{name}[start_date]", wanted=start)
-        currency, named, items = currency or row.get("currency"), list[tuple[str, Obj]](), list[Obj]()
-        for place, one in enumerate(row["items"]):
-            where = f"{name}[items][{place}]"
-            spec = items_of.spec_of(call, one, where, currency)
-            currency = currency or spec["price"]["currency"]
-            named.append((where, spec["price"]))
-            items.append(_item(spec, plain_value(one.get("discounts") or [])))
-            _check_discounts(call, one, where, currency)
-        _check_discounts(call, row, name, currency)
-        items_of.check_together(named, f"{name}[items]", sub["billing_mode"]["type"] if sub else "flexible")
-        unit = row.get("duration") or named[0][1]["recurring"]
-        anchor = start if row.get("billing_cycle_anchor") == "phase_start" else anchor
-        end = row.get("end_date", _after(anchor, start, unit["interval"], unit.get("interval_count", 1)))
-        end = now if end == "now" else end
-        if end <= start or (end <= now and row is rows[-1]):
-            raise refuse("phase_end", f"{name}[end_date]")
-        known = {"start_date": start, "end_date": end, "currency": currency, "items": items}
-        known |= {"trial_end": end} if row.get("trial") else {}
-        phases.append(objects.shape(PHASE) | taken(PHASE, row) | known)
-        anchor = phases[-1]["trial_end"] or anchor  # billing begins with a trial's end
-        start = end
-    return phases
-
-
-def _after(anchor: int, start: int, interval: str, count: int) -> int:
-    """`count` intervals after `start`, on the anchor's day of the month where `start` is: 28 February + 1 month is 31
-    March if the anchor is on a 31st."""
-    if interval in MONTHS and add_months(anchor, done := months_between(anchor, start)) == start:
-        return add_months(anchor, done + count * MONTHS[interval])
-    return add_intervals(start, interval, count)
-
-
-def _check_discounts(call: Call, given: Given, name: str, currency: str | None) -> None:
-    """Refuse discounts that the phase could not take up. Raises ApiError 400."""
-    for index, row in enumerate(given.get("discounts") or []):
-        param = f"{name}[discounts][{index}]"
-        for kind in [kind for kind in HELD if row.get(kind)]:
-            call.find(kind, row[kind], f"{param}[{kind}]")
-        coupon = call.store.find("coupon", _coupon(call.store, row) or "")
-        if coupon and coupon["amount_off"] and coupon["currency"] != currency:
-            raise refuse("coupon_currency", f"{param}[coupon]", found=coupon["currency"], wanted=currency)
 
 
 def _plan(store: Store, schedule: Obj) -> None:
@@ -185,8 +117,8 @@ def _enter(store: Store, schedule: Obj, sub: Obj | None, phase: Obj) -> None:
 
 def _begin(store: Store, schedule: Obj, phase: Obj, sub: Obj) -> tuple[list[Obj], Obj]:
     """The phase is now the current one; returns the items and fields that it gives the subscription."""
-    before = next((one for one in schedule["phases"] if _bounds(one) == schedule["current_phase"]), None)
-    objects.update(store, schedule, status="active", current_phase=_bounds(phase))
+    before = next((one for one in schedule["phases"] if phases_of.bounds(one) == schedule["current_phase"]), None)
+    objects.update(store, schedule, status="active", current_phase=phases_of.bounds(phase))
     _plan(store, schedule)
     return _wanted(store, sub, phase, before)
 
@@ -216,13 +148,6 @@ def _wanted(store: Store, sub: Obj, phase: Obj, before: Obj | None) -> tuple[lis
     return items, fields
 
 
-def _coupon(store: Store, row: Obj) -> str | None:
-    """The id of the coupon that a phase's discount uses; None: it names a discount that there is."""
-    code = row.get("promotion_code")
-    found: str | None = store.get("promotion_code", code)["promotion"]["coupon"] if code else row.get("coupon")
-    return found
-
-
 def _discounts(store: Store, held: list[str], rows: list[Obj], before: list[Obj], **owner: str) -> list[str]:
     """The discounts of a subscription or an item that held some, by those of a phase: they replace all others; where
     there are none, those of the phase before end."""
@@ -230,15 +155,15 @@ def _discounts(store: Store, held: list[str], rows: list[Obj], before: list[Obj]
     if rows:
         found = []
         for row in rows:
-            identifier = row.get("discount") or current.get(_coupon(store, row) or "")
-            coupon = store.get("coupon", _coupon(store, row) or "") if identifier is None else None
+            identifier = row.get("discount") or current.get(phases_of.coupon_of(store, row) or "")
+            coupon = store.get("coupon", phases_of.coupon_of(store, row) or "") if identifier is None else None
             if coupon and discounts.is_redeemable(store, coupon):  # else it ended since the phase was written
                 used = discounts.use(store, coupon, **owner, promotion_code=row.get("promotion_code"))
                 identifier = used["id"]
             found += [identifier] if identifier else []
         found = discounts.running(store, found, store.now)
     else:
-        gone = [row.get("discount") or current.get(_coupon(store, row) or "") for row in before]
+        gone = [row.get("discount") or current.get(phases_of.coupon_of(store, row) or "") for row in before]
         found = [one for one in held if one not in gone]
     for one in [one for one in held if one not in found]:
         discounts.end(store, one)
@@ -271,11 +196,11 @@ def update(call: Call) -> Obj:
     fields, found = taken(KIND, given, schedule, STORED), list[Obj]()
     proration = given.get("proration_behavior", "create_prorations")
     if rows := given.get("phases"):
-        fields["phases"] = _phases(call, rows, rows[0].get("start_date", before[0]["start_date"]), sub)
+        fields["phases"] = phases_of.described(call, rows, rows[0].get("start_date", before[0]["start_date"]), sub)
         found = [phase for phase in fields["phases"] if now and phase["start_date"] == now["start_date"]]
         if now and not found:
             raise refuse("phase_current", "phases", start=now["start_date"])
-        fields["current_phase"] = _bounds(found[0]) if found else None
+        fields["current_phase"] = phases_of.bounds(found[0]) if found else None
     objects.update(store, schedule, **fields)
     _plan(store, schedule)
     if sub is not None and found and found[0] not in before:
