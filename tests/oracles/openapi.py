@@ -31,6 +31,8 @@ NEW_FIELDS: dict[str, set[str]] = {
 NEW_VALUES: dict[tuple[str, str], set[str]] = {}
 # parameters that differ, by route: (only in the SDK of endive, only in dahlia's description)
 PARAMETERS: dict[str, tuple[set[str], set[str]]] = {
+    "GET /v1/products": ({"type"}, set()),
+    "GET /v1/subscriptions": ({"plan"}, set()),
     "POST /v1/customers": ({"validate"}, set()),
     "POST /v1/customers/{id}": (
         {"validate"},

@@ -110,15 +110,16 @@ def _union(parts: list[Any]) -> Any:
     return nodes[0] if len(nodes) == 1 else {"any": nodes}
 
 
-def main() -> None:
+def catalogue() -> str:
+    """What `sandbox/parameters.json` must hold: a line per route."""
     known = routes()
     shown = {}
     for key, params in known.items():
         if SIMULATED.match(key):
             shown[key] = {"expand": ["str"]} | (fields(params) if params else {})
     rows = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in sorted(shown.items())]
-    CATALOGUE.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 if __name__ == "__main__":
-    main()
+    CATALOGUE.write_text(catalogue())
