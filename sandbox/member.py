@@ -88,7 +88,7 @@ def save(store: Store, member: Member) -> None:
 def everybody(store: Store, *, open_only: bool = False) -> list[Member]:
     """Copies of all members, or of those whose subscription has not ended, in the order they signed up."""
     where = " where ends_at is null" if open_only else ""
-    rows = store.db.execute(f"select state from member{where} order by idx")  # noqa: S608
+    rows = store.db.execute(f"select state from member{where} order by idx")  # noqa: S608 # both forms are ours
     return [msgspec.json.decode(row[0], type=Member) for row in rows]
 
 
@@ -107,8 +107,8 @@ def take_back(store: Store, member: Member) -> None:
 
 def hazards(store: Store) -> list[tuple[Any, ...]]:
     """Every decision so far: customer, month of its life, when, hazard, gave up, signs."""
-    columns = "customer, month, at, hazard, gave_up, signs"
-    return store.db.execute(f"select {columns} from hazard join member using (idx) order by idx, month").fetchall()  # noqa: S608
+    columns = "select customer, month, at, hazard, gave_up, signs"
+    return store.db.execute(columns + " from hazard join member using (idx) order by idx, month").fetchall()
 
 
 def expected(person: Person, member: Member, days: Wholes, known: int) -> tuple[Floats, Wholes]:

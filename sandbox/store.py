@@ -87,7 +87,10 @@ class Store:
             db.execute("pragma synchronous = normal")
         found = db.execute("select value from meta where key = 'format'").fetchone()
         if found is None or found[0] != FORMAT:
-            raise SandboxError(f"{path} has another format than {FORMAT}: run `python -m sandbox seed`")
+            raise SandboxError(
+                f"{path} was made by another version of the sandbox: set METERWISE_DATA to a new folder, or delete "
+                f"{path.parent.parent} (a warehouse in it holds the old company, and a new seed would be mixed into it)"
+            )
         return Store(db)
 
     @contextmanager

@@ -140,7 +140,7 @@ def _calendar(peak_day: int, amplitude: float, holidays: tuple[str, ...], factor
 def path(items: Items, first: int, last: int) -> Path:
     """The days first..last, both included."""
     pieces = [_piece(items, number) for number in range(first // LENGTH, last // LENGTH + 1)]
-    mean, noise, moment = pieces[0] if len(pieces) == 1 else (np.concatenate(each, 1) for each in zip(*pieces))  # noqa: B905 # slow
+    mean, noise, moment = pieces[0] if len(pieces) == 1 else (np.concatenate(each, 1) for each in zip(*pieces))  # noqa: B905 # of one length; a check costs
     wanted = slice(first % LENGTH, first % LENGTH + last - first + 1)
     return Path(mean[:, wanted], noise[:, wanted], moment[:, wanted])
 

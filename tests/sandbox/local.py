@@ -181,3 +181,13 @@ def _wire(value: Any) -> Any:
     if isinstance(value, list):
         return [_wire(one) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def item_of(sub: Any) -> str:
+    """The id of a subscription's first item."""
+    return str(sub["items"]["data"][0]["id"])
+
+
+def change(local: Local, sub: Any, price: Any, **params: Any) -> Any:
+    """Move the first item of a subscription to another price."""
+    return local.post(f"subscriptions/{sub['id']}", items=[{"id": item_of(sub), "price": price["id"]}], **params)

@@ -1,7 +1,6 @@
 """Changes at the edge of a period: an update that outlives a renewal, usage of the last second."""
 
-from tests.sandbox.local import DAY, Local, local
-from tests.sandbox.test_subscription_changes import change
+from tests.sandbox.local import DAY, Local, change, local
 
 __all__ = ["local"]
 

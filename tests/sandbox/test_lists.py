@@ -90,7 +90,7 @@ def test_nested_lists_show_ten_rows_and_their_route_shows_all(stocked: Sandbox) 
 
 def test_ids_are_expanded_to_a_depth_of_four(stocked: Sandbox) -> None:
     expand = {"expand": ["data.latest_invoice.payments.data", "data.customer"]}
-    shown: Any = stocked.stripe.v1.subscriptions.list(expand).data[0]  # type: ignore[arg-type]
+    shown: Any = stocked.stripe.v1.subscriptions.list(expand).data[0]  # type: ignore[arg-type] # a plain dict, as people write
     assert shown.customer.email == "3@x.example"
     assert shown.latest_invoice.payments.data[0].id == "inpay_1"
     invoice: Any = stocked.stripe.v1.invoices.retrieve(

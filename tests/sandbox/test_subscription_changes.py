@@ -5,17 +5,9 @@ from typing import Any
 import pytest
 
 from sandbox import options
-from tests.sandbox.local import DAY, Local, local
+from tests.sandbox.local import DAY, Local, change, item_of, local
 
 __all__ = ["local"]
-
-
-def item_of(sub: Any) -> str:
-    return str(sub["items"]["data"][0]["id"])
-
-
-def change(local: Local, sub: Any, price: Any, **params: Any) -> Any:
-    return local.post(f"subscriptions/{sub['id']}", items=[{"id": item_of(sub), "price": price["id"]}], **params)
 
 
 def test_an_upgrade_in_the_middle_gives_back_and_asks_by_the_second_on_the_next_invoice(local: Local) -> None:
@@ -271,8 +263,8 @@ def test_collection_can_be_paused_until_a_day(local: Local) -> None:
 def test_the_world_is_told_of_changed_items_and_offers(local: Local) -> None:
     told: list[Any] = []
     world = local.store.world
-    world.changed = lambda store, sub, before: told.append(len(before))  # type: ignore[method-assign]
-    world.treated = lambda store, customer, kind, amount: told.append(kind)  # type: ignore[method-assign]
+    world.changed = lambda store, sub, before: told.append(len(before))  # type: ignore[method-assign] # to listen
+    world.treated = lambda store, customer, kind, amount: told.append(kind)  # type: ignore[method-assign] # to listen
     coupon = local.post("coupons", percent_off=50, duration="forever")
     sub = local.subscribe(local.price())
     change(local, sub, local.price())
