@@ -25,11 +25,12 @@ DBT := .venv/bin/dbt
 DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 # Without a Stripe key every command that talks to Stripe runs inside the bundled sandbox.
 # (Exit code 3, nothing to do, is no failure of a target.)
-WITH_STRIPE := $(if $(STRIPE_API_KEY),,$(PY) -m sandbox exec --)
+WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shell grep -s "^stripe_secret_key *=" .dlt/secrets.toml),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run load build train score recommend publish summary plan show approve decline apply log audit sandbox advance \
-  notebook ui docs bench-sandbox soak-sandbox bench-run lint format types test clean
+  webhooks watch usage-log backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
+  soak-webhooks bench-run lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -101,6 +102,24 @@ sandbox: setup ## serve the sandbox until interrupted (its address is printed)
 advance: setup ## let DAYS=35 days pass in the sandbox
 	@$(PY) -m sandbox advance --days $(or $(DAYS),35)
 
+webhooks: setup ## receive Stripe's webhooks on 127.0.0.1 (PORT=8000) until interrupted
+	@$(PY) -m dlt_pipelines webhooks --port $(or $(PORT),8000)
+
+watch: setup ## load, build and detect when a webhook landed, and every hour
+	@$(WITH_STRIPE) $(PY) -m dlt_pipelines watch
+
+usage-log: setup ## land meter events from FILES="…" (Parquet, CSV, JSONL) in raw_usage
+	@$(PY) -m dlt_pipelines usage-log $(FILES)
+
+backup: setup ## all that cannot be loaded again, in one file (TO=…)
+	@$(PY) -m dlt_pipelines backup $(if $(TO),--to "$(TO)")
+
+restore: setup ## a backup into an empty state folder: FROM=…
+	@$(PY) -m dlt_pipelines restore "$(FROM)"
+
+freshness: setup ## warn when the last load is over a day old, fail after three
+	@$(DBT) source freshness $(DBT_AT)
+
 notebook: setup ## execute the notebooks into build/
 	@$(PY) -m notebooks
 
@@ -115,6 +134,15 @@ bench-sandbox: setup ## time seeding, list pages and a restart of the sandbox
 
 soak-sandbox: setup ## let Hypothesis try the sandbox's books for some minutes
 	@METERWISE_SOAK_EXAMPLES=150 $(PY) -m pytest tests/sandbox/test_invariants.py
+
+bench-load: setup ## time and weigh loads against a bare walk and dlt's default (ONLY=… for one of them)
+	@$(PY) -m tests.benches.load $(if $(ONLY),--only $(ONLY))
+
+soak-load: setup ## change, break and kill loads at random for some minutes
+	@METERWISE_SOAK_EXAMPLES=30 METERWISE_SOAK_KILLS=100 $(PY) -m pytest tests/dlt_pipelines/test_changes.py tests/dlt_pipelines/test_killed.py
+
+soak-webhooks: setup ## kill the webhook receiver 100 times between commit and answer
+	@METERWISE_SOAK_KILLS=100 $(PY) -m pytest tests/dlt_pipelines/test_webhooks_killed.py
 
 bench-run: setup ## time a first and a second run in an empty state folder
 	@$(PY) -m dlt_pipelines bench-run

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import ParamSpec
 
 import click
@@ -52,8 +53,33 @@ def load(settings: Settings, quiet: bool) -> None:
         python -m sandbox exec -- python -m dlt_pipelines load
     """
     from dlt_pipelines.load import load as load_all
+    from dlt_pipelines.progress import Progress
 
-    click.echo(load_all(settings, say=_silent if quiet else _progress))
+    click.echo(load_all(settings, Progress(sys.stderr, is_quiet=quiet)))
+
+
+@cli.command("usage-log")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="A field's name in the files.")
+@click.option("--account", metavar="acct_…", help="Whose events these are, before Stripe was loaded.")
+@click.option("--again", is_flag=True, help="Also read files that have landed.")
+@click.option("--quiet", is_flag=True, help="No progress lines, only the summary.")
+@click.pass_obj
+@refusals_as_exit_codes
+def usage_log(
+    settings: Settings, paths: tuple[str, ...], columns: tuple[str, ...], account: str, again: bool, quiet: bool
+) -> None:
+    """Land meter events of Parquet, CSV or JSONL files in raw_usage; PATHS are files, folders and globs.
+
+    \b
+    Example:
+        python -m dlt_pipelines usage-log 'events/2026-*.parquet' --column customer=account_id
+    """
+    from dlt_pipelines.usage_log import land_usage_logs
+    from dlt_pipelines.usage_log.config import read_log_config
+
+    config, say = read_log_config(columns), _silent if quiet else _progress
+    click.echo(land_usage_logs(settings, paths, config, say, account, again))
 
 
 @cli.command()
@@ -114,6 +140,84 @@ def summary(settings: Settings) -> None:
     from dlt_pipelines.summary import summary_lines
 
     click.echo("\n".join(summary_lines(settings.data)))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.pass_obj
+@refusals_as_exit_codes
+def webhooks(settings: Settings, host: str, port: int) -> None:
+    """Receive Stripe's webhooks into the inbox, until Ctrl-C.
+
+    \b
+    Example:
+        STRIPE_WEBHOOK_SECRET=whsec_… python -m dlt_pipelines webhooks --port 8000
+    """
+    from dlt_pipelines.webhooks.serve import serve
+
+    serve(settings, host, port, _progress)
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="One cycle, then exit with its code: for cron.")
+@click.pass_obj
+@refusals_as_exit_codes
+def watch(settings: Settings, once: bool) -> None:
+    """Load, build and detect when a webhook landed, and every hour, until Ctrl-C.
+
+    \b
+    Example:
+        python -m sandbox exec -- python -m dlt_pipelines watch
+    """
+    from dlt_pipelines.watch import cycle_once, keep_watching
+
+    require_key(settings)
+    (cycle_once if once else keep_watching)(settings, _progress)
+
+
+@cli.command()
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="The file to write; default: DATA/backups/meterwise-<UTC>.tar."
+)
+@click.pass_obj
+@refusals_as_exit_codes
+def backup(settings: Settings, to: Path | None) -> None:
+    """Write everything that cannot be loaded again into one file.
+
+    \b
+    Example:
+        python -m dlt_pipelines backup --to /mnt/backups/meterwise.tar
+    """
+    from dlt_pipelines.backup.make import back_up
+
+    file, manifest = back_up(settings, to and to.absolute(), _progress)
+    click.echo("\n".join([*manifest.lines(), f"written to {file}, {file.stat().st_size / 1e6:,.1f} MB"]))
+    click.echo("It holds customers' data: keep it as safe as the warehouse, and not only on this disk.")
+    click.echo(f"To restore, into a state folder that holds none of it:\n  make restore FROM={file}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Only verify the file and say what is in it.")
+@click.option("--missing", is_flag=True, help="Keep what is there and put back only the rest.")
+@click.pass_obj
+@refusals_as_exit_codes
+def restore(settings: Settings, file: Path, check: bool, missing: bool) -> None:
+    """Put a backup back into a state folder that holds none of it.
+
+    \b
+    Example:
+        python -m dlt_pipelines restore data/backups/meterwise-20261101T060000Z.tar
+    """
+    from dlt_pipelines.backup import archive
+    from dlt_pipelines.backup.restore import restore as put_back
+
+    if check:
+        click.echo("\n".join([*archive.check(file)[0].lines(), f"{file} is whole."]))
+        return
+    put_back(settings, file, _progress, only_missing=missing)
+    click.echo(f"Restored into {settings.data}. Next: make run (loads what changed since, and builds), make audit.")
 
 
 @cli.command("bench-run")

@@ -47,8 +47,28 @@ class AccessDenied(LoaderError):
     """Stripe refused the key (401) or the key lacks a permission (403)."""
 
 
+class PermissionMissing(AccessDenied):
+    """The key lacks a permission (403); `permission` is its name, '' when Stripe did not say."""
+
+    def __init__(self, message: str, permission: str = "") -> None:
+        super().__init__(message)
+        self.permission = permission
+
+
+class RequestRefused(LoaderError):
+    """Stripe refused what was asked (400 and the like): a mistake of ours, or a feature the account lacks."""
+
+
+class CursorGone(RequestRefused):
+    """The objects after which a list was to go on have been deleted meanwhile."""
+
+
 class StripeUnreachable(LoaderError):
     """No usable answer after all retries."""
+
+
+class Stopped(LoaderError):
+    """A request was given up because the load failed elsewhere or was interrupted."""
 
 
 class BadResponse(LoaderError):
@@ -57,6 +77,18 @@ class BadResponse(LoaderError):
 
 class WarehouseFailed(LoaderError):
     """The warehouse is missing, damaged or refused a write."""
+
+
+class UsageLogUnreadable(LoaderError):
+    """A usage log is not there, of no known kind, damaged, lacks a column, or changed while it was read."""
+
+
+class InboxFailed(LoaderError):
+    """The webhook inbox cannot be opened, read or written."""
+
+
+class CannotListen(LoaderError):
+    """The address the webhook receiver should listen on is not to be had."""
 
 
 class LedgerUnreadable(LoaderError):
@@ -69,3 +101,43 @@ class NothingToPublish(LoaderError):
 
 class PublishFailed(LoaderError):
     """The new copy is not what was built; the previous copy stays."""
+
+
+class NothingToBackUp(LoaderError):
+    """The state folder holds nothing that a backup covers."""
+
+    exit_code = 3
+
+
+class BackupFailed(LoaderError):
+    """The backup could not be written whole, so none was written."""
+
+
+class BackupInPlace(LoaderError):
+    """A file with the backup's name is already there."""
+
+    exit_code = 6
+
+
+class BackupDamaged(LoaderError):
+    """The file is not a whole backup, as it was written."""
+
+    exit_code = 6
+
+
+class BackupTooNew(LoaderError):
+    """The backup was made by a newer version, in a format that this one does not know."""
+
+    exit_code = 6
+
+
+class StateInPlace(LoaderError):
+    """The state folder holds what a restore would overwrite."""
+
+    exit_code = 6
+
+
+class RestoreUnfinished(LoaderError):
+    """A restore was interrupted, and is to be finished before anything else works on its state folder."""
+
+    exit_code = 6

@@ -1,29 +1,206 @@
-"""The event log: what Stripe says happened, each event landed once."""
+"""The event log: what Stripe says happened, each event landed once, and which objects it touched."""
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import msgspec
 
 from dlt_pipelines.context import Batch, Load
-from dlt_pipelines.rows import KIND_SCHEMA, head_of, table_of, version_hash
-from dlt_pipelines.stripe_api import EVENT_DAYS, EVENTS
+from dlt_pipelines.errors import BadResponse
+from dlt_pipelines.inbox import pending
+from dlt_pipelines.rows import KIND_SCHEMA, Head, decode, table_of, version_hash
+from dlt_pipelines.settings import Settings
+from dlt_pipelines.stripe_api import EVENT_DAYS, EVENTS, KINDS
+from dlt_pipelines.versions import Versions
 
-OVERLAP = 86_400  # seconds read again: an event may appear later than its `created`, and order is not promised
+DAY = 86_400
+_NULL = msgspec.Raw(b"null")
+_KIND_OF = {kind.object: kind.table for kind in KINDS} | {"plan": "prices"}
+# Objects that events tell of and that are not loaded: no fault of ours or of Stripe's.
+# fmt: off
+NOT_LOADED = {
+    "account", "application", "application_fee", "balance", "bank_account", "billing_portal.configuration",
+    "billing_portal.session", "capability", "card", "cash_balance", "checkout.session",
+    "customer_cash_balance_transaction", "entitlements.active_entitlement_summary", "fee_refund", "file",
+    "financial_connections.account", "invoice_rendering_template", "item", "mandate", "payment_link", "payout",
+    "person", "radar.early_fraud_warning", "reporting.report_run", "reporting.report_type", "review",
+    "scheduled_query_run", "setup_intent", "source", "tax.settings", "tax_id", "terminal.reader",
+    "test_helpers.test_clock", "topup", "transfer", "webhook_endpoint",
+}
+# fmt: on
 
 
-def read_events(load: Load) -> Iterator[Batch]:
-    """New events since a day before the newest landed one; on a first load all that Stripe keeps (30 days).
+class _Said(msgspec.Struct):
+    """What an event carries of its object: of an older shape, so only ids are taken from it."""
 
-    An event is landed once and not versioned: later only its delivery count (`pending_webhooks`) changes.
+    object: str = ""
+    id: str | None = None
+    created: int | None = None
+    customer: msgspec.Raw = _NULL
+    subscription: msgspec.Raw = _NULL
+    invoice: msgspec.Raw = _NULL
+    alert: msgspec.Raw = _NULL
+    source: msgspec.Raw = _NULL
+    promotion_code: msgspec.Raw = _NULL
+    balance: msgspec.Raw = _NULL
+
+
+class _Data(msgspec.Struct):
+    object: _Said | None = None
+    previous_attributes: dict[str, msgspec.Raw] | None = None
+
+
+class _Event(Head):
+    type: str = ""
+    data: _Data | None = None
+
+
+class _Related(msgspec.Struct):
+    id: str
+    type: str
+
+
+class _Thin(msgspec.Struct):
+    """A v2 event: its `created` is text, and it names its object without a copy of it (stripe.md 3)."""
+
+    id: str
+    type: str = "unreadable"
+    related_object: _Related | None = None
+
+
+@dataclass
+class News:
+    """What has happened since the last finished load.
+
+    touched: table → id → `created` of the object where the event says it. followed: nested table → parents whose list
+    changed. repriced: prices that were edited. count: events that no finished load has seen. newest: `created` of the
+    newest event, unix seconds. from_inbox: ids that webhooks brought.
     """
-    landed = load.warehouse.latest(EVENTS.table).hashes
-    tally = load.tally(EVENTS.table)
-    newest = load.warehouse.last_event()
-    kept_from = int((load.started_at.replace(tzinfo=UTC) - timedelta(days=EVENT_DAYS)).timestamp())
-    since = kept_from if newest is None else max(kept_from, newest - OVERLAP)
+
+    touched: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    followed: dict[str, set[str]] = field(default_factory=dict)
+    repriced: set[str] = field(default_factory=set)
+    count: int = 0
+    newest: int | None = None
+    from_inbox: list[str] = field(default_factory=list)
+
+
+def read_events(load: Load, settings: Settings, news: News) -> Iterator[Batch]:
+    """Events that have not landed, from the webhook inbox and from Stripe's list; fills `news`.
+
+    The list is read from before the newest event of the last finished load (all 30 days at first): by an hour, and by
+    a day where the daily reading is due, since an event may appear later than its `created`. An event is landed once
+    and not versioned: later only its delivery count (`pending_webhooks`) changes.
+    """
+    landed, tally = load.landed(EVENTS.table), load.tally(EVENTS.table)
+    versions = Versions(load, EVENTS.table, landed)
     yield EVENTS.table, table_of(KIND_SCHEMA, [])
-    for page in load.reader.pages(EVENTS.path, {"created": {"gte": since}}, tally):
-        heads = [(head_of(payload, EVENTS.path)[0], payload) for payload in page]
-        rows = [load.version(head, payload, version_hash(payload)) for head, payload in heads if head.id not in landed]
-        tally.rows_read += len(page)
-        tally.rows_appended += len(rows)
-        yield EVENTS.table, table_of(KIND_SCHEMA, rows)
+    done: set[str] = set()
+
+    def take(payloads: list[msgspec.Raw]) -> Iterator[Batch]:
+        events = []
+        for payload in payloads:
+            try:
+                events.append((_event(payload), payload))
+            except BadResponse:
+                tally.note("no_id")
+        tally.rows_read += len(payloads)
+        load.progress.update(EVENTS.table, tally)
+        known = landed.versions([event.id for event, _ in events])
+        for event, payload in events:
+            version = known.get(event.id)
+            news.newest = max(news.newest or 0, event.created or 0)
+            if event.id in done or (version and version.is_settled):
+                continue
+            done.add(event.id)
+            news.count += 1
+            _note(news, event, load)
+            if version is None:
+                versions.add(event, payload, version_hash(payload))
+        yield from versions.batches()
+
+    load.progress.update(EVENTS.table, tally)
+    waiting = pending(settings)
+    news.from_inbox = [event_id for event_id, _ in waiting]
+    for first in range(0, len(waiting), 100):
+        yield from take([msgspec.Raw(body) for _, body in waiting[first : first + 100]])
+    for page in load.reader.pages(EVENTS.path, {"created": {"gte": _since(load)}}, tally):
+        yield from take(page)
+
+
+def _event(payload: msgspec.Raw) -> _Event:
+    """An event; of a thin one, or one of no known shape, what it is about alone. Raises BadResponse without an id."""
+    try:
+        return decode(payload, _Event, EVENTS.path)
+    except BadResponse:
+        thin = decode(payload, _Thin, EVENTS.path)
+        about = _Said(thin.related_object.type, thin.related_object.id) if thin.related_object else None
+        return _Event(id=thin.id, type=thin.type, data=_Data(about))
+
+
+def rereads_now(load: Load) -> bool:
+    """Whether what can change without an event, and the whole last day of events, is due."""
+    last = load.cursors.reread_at
+    return last is None or load.started_at - last >= timedelta(hours=load.config.reread_hours)
+
+
+def _since(load: Load) -> int:
+    kept_from = load.started_second - EVENT_DAYS * DAY
+    until = load.cursors.events_until
+    if until is None:
+        return kept_from
+    overlap = DAY if rereads_now(load) else 60 * load.config.events_overlap_minutes
+    return max(kept_from, until - overlap)
+
+
+def _note(news: News, event: _Event, load: Load) -> None:
+    """Which objects the event says have changed."""
+    if event.type == "invoice.upcoming":  # a preview: no such object exists
+        return
+    if event.data is None or event.data.object is None:
+        load.tally(EVENTS.table).note("unknown_event", f"{event.type} ({event.id})")
+        return
+    said, before = event.data.object, event.data.previous_attributes or {}
+
+    def touch(table: str, object_id: str | None, created: int | None = None) -> None:
+        if object_id:
+            news.touched.setdefault(table, {}).setdefault(object_id, created)
+
+    def follow(table: str, parent: str | None) -> None:
+        if parent:
+            news.followed.setdefault(table, set()).add(parent)
+
+    if table := _KIND_OF.get(said.object):
+        touch(table, said.id, said.created)
+        if table == "customers" and (
+            before.keys() & {"balance", "invoice_credit_balance"} or said.balance not in _EMPTY
+        ):
+            follow("customer_balance_transactions", said.id)
+        if event.type == "price.updated" and said.id:
+            news.repriced.add(said.id)
+        if event.type == "invoice.finalized":
+            touch("customers", _id(said.customer))  # its next invoice number has no event of its own
+    elif said.object == "discount":
+        touch("customers", _id(said.customer))
+        touch("subscriptions", _id(said.subscription))
+        touch("invoices", _id(said.invoice))
+        touch("coupons", _id(said.source, "coupon"))  # its count of redemptions has no event of its own
+        touch("promotion_codes", _id(said.promotion_code))
+    elif said.object == "invoice_payment":
+        touch("invoices", _id(said.invoice))
+    elif said.object == "billing.alert_triggered":
+        touch("alerts", _id(said.alert))
+    elif said.object not in NOT_LOADED:
+        load.tally(EVENTS.table).note("unknown_event", f"{event.type} ({event.id})")
+
+
+_EMPTY = (_NULL, msgspec.Raw(b"0"))
+
+
+def _id(value: msgspec.Raw, field: str = "id") -> str | None:
+    """The id in an expandable field: the id alone, the whole object, or null. field: where an object has it."""
+    decoded = msgspec.json.decode(value)
+    if isinstance(decoded, dict):
+        decoded = decoded.get(field)
+    return decoded if isinstance(decoded, str) else None

@@ -1,10 +1,10 @@
 """Rows on their way to the warehouse: what is read of an object, its version hash, and the Arrow tables."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -55,14 +55,31 @@ REPORT_SCHEMA = pa.schema(
         ("run_id", pa.string()),
         ("kind", pa.string()),
         ("meter_id", pa.string()),
+        ("how", pa.string()),
         ("rows_read", pa.int64()),
         ("rows_appended", pa.int64()),
         ("requests", pa.int64()),
+        ("retries", pa.int64()),
+        ("problems", pa.int64()),
         ("covered_until", STAMP),
         ("server_now", STAMP),
         ("started_at", STAMP),
         ("finished_at", STAMP),
+        ("loaded_at", STAMP),
+        ("recorded_at", STAMP),
         ("livemode", pa.bool_()),
+    ]
+)
+PROBLEM_SCHEMA = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("run_id", pa.string()),
+        ("kind", pa.string()),
+        ("problem", pa.string()),
+        ("occurrences", pa.int64()),
+        ("example", pa.string()),
+        ("is_fatal", pa.bool_()),
+        ("loaded_at", STAMP),
     ]
 )
 
@@ -71,21 +88,32 @@ Shape = TypeVar("Shape")
 
 @dataclass
 class Tally:
-    """What one table's load did, for the progress lines and the load report."""
+    """What one table's load did, for the progress lines and the load report. Workers add to it at once.
+
+    problems: name (problems.py) → how often it was met; examples: name → the first one, an id and never a body.
+    how: how the table was read: whole, changes, …
+    """
 
     rows_read: int = 0
     rows_appended: int = 0
     requests: int = 0
+    retries: int = 0
+    how: str = ""
+    problems: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
+    def asked(self, retries: int = 0) -> None:
+        """One more request went out, or one more try of it."""
+        with self._lock:
+            self.requests += 1
+            self.retries += retries
 
-class Window(NamedTuple):
-    """What one summary is asked for; UTC, whole minutes, `end` exclusive."""
-
-    meter: str
-    customer: str
-    start: datetime
-    end: datetime
-    grain: str
+    def note(self, problem: str, example: str = "") -> None:
+        """Count one problem of `problems.PROBLEMS`."""
+        with self._lock:
+            self.problems[problem] = self.problems.get(problem, 0) + 1
+            self.examples.setdefault(problem, example)
 
 
 class Embedded(msgspec.Struct):
@@ -102,28 +130,19 @@ class Head(msgspec.Struct):
     created: int | None = None
     livemode: bool | None = None
     deleted: bool = False
+    test_clock: str | None = None
 
 
-class _ItemsHead(Head):
-    items: Embedded = msgspec.field(default_factory=lambda: Embedded([]))
+def head_decoder(*nested_fields: str) -> msgspec.json.Decoder[Any]:
+    """A decoder of one kind's heads: Head, and an `Embedded` per field of a nested list (empty where it is absent)."""
+    empty = msgspec.field(default_factory=lambda: Embedded([]))
+    embedded = [(name, Embedded, empty) for name in nested_fields]
+    return msgspec.json.Decoder(msgspec.defstruct("HeadWithLists", embedded, bases=(Head,)) if embedded else Head)
 
 
-class _LinesHead(Head):
-    lines: Embedded = msgspec.field(default_factory=lambda: Embedded([]))
-
-
-def head_of(payload: bytes | msgspec.Raw, path: str, nested_field: str = "") -> tuple[Head, Embedded]:
-    """An object's head and its embedded list (`items`, `lines`, or '' for none).
-
-    Raises BadResponse when the payload is no JSON object with a text id.
-    """
-    if nested_field == "items":
-        with_items = decode(payload, _ItemsHead, path)
-        return with_items, with_items.items
-    if nested_field == "lines":
-        with_lines = decode(payload, _LinesHead, path)
-        return with_lines, with_lines.lines
-    return decode(payload, Head, path), Embedded([])
+def head_of(payload: bytes | msgspec.Raw, path: str) -> Head:
+    """An object's head. Raises BadResponse when the payload is no JSON object with a text id."""
+    return decode(payload, Head, path)
 
 
 def decode(body: bytes | msgspec.Raw, shape: type[Shape], path: str) -> Shape:

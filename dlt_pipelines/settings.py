@@ -1,5 +1,6 @@
 """Every setting of this package, read from the environment in one place."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,22 +9,25 @@ from urllib.parse import urlsplit
 from dlt_pipelines.errors import KeyRefused, SettingMissing
 
 STRIPE_API = "https://api.stripe.com"
+SECRETS = Path(".dlt/secrets.toml")  # where dlt's users keep keys; git ignores it
 _READING_KEYS = ("sk_live_", "rk_live_", "sk_test_", "rk_test_")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the state is and how Stripe is reached. `api_key` never shows in a repr, so it never reaches a log."""
+    """Where the state is and how Stripe is reached. Keys and secrets never show in a repr, so they reach no log."""
 
     data: Path
     api_base: str = STRIPE_API
     api_key: str = field(default="", repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    destination: Path | None = None
 
     @property
     def warehouse(self) -> Path:
-        """The build file that dbt and the loader write."""
-        return self.data / "warehouse.duckdb"
+        """The build file that dbt and the loader write: in the state folder unless `destination` names another."""
+        return self.destination or self.data / "warehouse.duckdb"
 
     @property
     def published(self) -> Path:
@@ -34,6 +38,11 @@ class Settings:
     def ledger(self) -> Path:
         """The ledger that `actions` writes; only read here."""
         return self.data / "ledger" / "ledger.sqlite"
+
+    @property
+    def inbox(self) -> Path:
+        """Webhook events that wait for a load."""
+        return self.data / "landing" / "inbox.sqlite"
 
     @property
     def dlt(self) -> Path:
@@ -57,12 +66,32 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """METERWISE_DATA, STRIPE_API_BASE and STRIPE_API_KEY; the key may be empty, for commands that need none."""
+    """METERWISE_DATA, STRIPE_API_BASE, and two that may be empty: STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET.
+
+    dlt's own names work beside ours: SOURCES__STRIPE__STRIPE_SECRET_KEY for the key (or stripe_secret_key under
+    [sources.stripe] of .dlt/secrets.toml) and DESTINATION__DUCKDB__CREDENTIALS for the warehouse's path.
+    """
+    destination = environment.get("DESTINATION__DUCKDB__CREDENTIALS", "").removeprefix("duckdb:///")
     return Settings(
         data=Path(environment.get("METERWISE_DATA") or "data").absolute(),
         api_base=(environment.get("STRIPE_API_BASE") or STRIPE_API).rstrip("/"),
-        api_key=environment.get("STRIPE_API_KEY", "").strip(),
+        api_key=_key(environment).strip(),
+        webhook_secrets=tuple(filter(None, map(str.strip, environment.get("STRIPE_WEBHOOK_SECRET", "").split(",")))),
+        destination=Path(destination).absolute() if destination else None,
     )
+
+
+def _key(environment: Mapping[str, str]) -> str:
+    given = environment.get("STRIPE_API_KEY") or environment.get("SOURCES__STRIPE__STRIPE_SECRET_KEY")
+    if given is not None or not SECRETS.exists():
+        return given or ""
+    try:
+        secrets = tomllib.loads(SECRETS.read_text())
+        return str(secrets.get("sources", {}).get("stripe", {}).get("stripe_secret_key", ""))
+    except (tomllib.TOMLDecodeError, OSError, AttributeError) as error:
+        raise SettingMissing(
+            f"{SECRETS} cannot be read ({type(error).__name__}); expected TOML as dlt writes it."
+        ) from error
 
 
 def require_key(settings: Settings) -> None:
@@ -85,3 +114,15 @@ def require_key(settings: Settings) -> None:
             "STRIPE_API_KEY is no Stripe key: expected a secret or restricted one of test or live mode; "
             "copy the whole key from the Stripe dashboard."
         )
+
+
+def require_webhook_secrets(settings: Settings) -> tuple[str, ...]:
+    """The signing secret of the webhook endpoint; two while one replaces the other. Raises SettingMissing."""
+    secrets = settings.webhook_secrets
+    if not 1 <= len(secrets) <= 2 or not all(secret.startswith("whsec_") and len(secret) > 6 for secret in secrets):
+        raise SettingMissing(
+            "STRIPE_WEBHOOK_SECRET must be the signing secret (whsec_…) of the webhook endpoint, or two of them with a "
+            f"comma between while you roll it; found {len(secrets) or 'none'}. Copy it from the endpoint's page in "
+            "the Stripe dashboard (docs/webhooks.md)."
+        )
+    return secrets

@@ -66,7 +66,7 @@ class Outcome:
         # dbt names the model and then the cause; its tally (`Done. PASS=…`) comes last and says neither
         causes = [
             f"{line} {after}" if line.endswith(")") else line
-            for line, after in zip(lines, [*lines[1:], ""], strict=True)
+            for line, after in zip(lines, [*lines[1:], ""], strict=False)  # a stage may have said nothing
             if re.search(r"\b(error|failure)\b", line, re.IGNORECASE) and "Done. PASS=" not in line
         ]
         last = (

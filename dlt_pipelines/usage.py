@@ -1,199 +1,183 @@
-"""Meter usage per customer and UTC day, read from event summaries; a changed day appends a revision."""
+"""Metered usage by day, hour and billing period, read from event summaries; a changed window appends a revision."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal, InvalidOperation
-from typing import Any
+from datetime import datetime
 
-import msgspec
+import pyarrow as pa
 
-from dlt_pipelines.context import Batch, Load, in_parallel
-from dlt_pipelines.errors import BadResponse
-from dlt_pipelines.rows import USAGE_SCHEMA, Tally, decode, table_of
-from dlt_pipelines.stripe_api import PAGE, SUMMARIES
+from dlt_pipelines.context import Batch, Load
+from dlt_pipelines.periods import SO_FAR
+from dlt_pipelines.rows import PERIOD_SCHEMA, USAGE_SCHEMA, Tally
+from dlt_pipelines.stripe_api import SUMMARIES
+from dlt_pipelines.usage_plan import CHUNK, DAYS, HOURS, PERIODS, Plan
+from dlt_pipelines.usage_reads import Found, Request, in_parallel, read_windows
 
-TABLE = "meter_usage_revisions"
-DAY = timedelta(days=1)
-TRAILING = timedelta(days=36)  # meter events may be dated 35 days back (stripe.md 1.2), and a day of margin
-_TWELVE_PLACES, _EXACT = Decimal("1e-12"), Context(prec=38)  # the warehouse's decimal(38,12)
-_NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - UTC without zone, as all times on their way to the warehouse
-Pair = tuple[str, str]  # meter id, customer id
+__all__ = ["DAYS", "HOURS", "PERIODS", "MeteredUsage"]
 
-
-class _Recurring(msgspec.Struct):
-    meter: str | None = None
-
-
-class _Price(msgspec.Struct):
-    recurring: _Recurring | None = None
-
-
-class _Item(msgspec.Struct):
-    price: _Price
-
-
-class _Subscription(msgspec.Struct):
-    customer: str
-    start_date: int
-    ended_at: int | None = None
-
-
-class Summary(msgspec.Struct):
-    """One window of an event summary, as Stripe sends it."""
-
-    aggregated_value: msgspec.Raw  # a JSON number of any size: read as text, never as a float
-    start_time: int
-    end_time: int
-
-
-class _Meter(msgspec.Struct):
-    id: str
-    status: str = "active"
+BY_DAY, BY_PERIOD = "meter_usage", "meter_usage_periods"  # kinds in the load report
+Covered = tuple[str, str, Tally, datetime | None]  # kind, meter, its counts, the end of what was read
 
 
 @dataclass
-class Metered:
-    """Which customers are metered on what, and since when: collected while subscriptions and meters are listed.
+class MeterTally(Tally):
+    """The counts of one meter, which count for its table as well."""
 
-    customers: those that are listed. Stripe answers no question about a deleted one, so what landed of it stays.
+    table: Tally = field(default_factory=Tally)
+
+    def asked(self, retries: int = 0) -> None:
+        """One more request went out, or one more try of it."""
+        super().asked(retries)
+        self.table.asked(retries)
+
+    def note(self, problem: str, example: str = "") -> None:
+        """Count one problem of `problems.PROBLEMS`."""
+        super().note(problem, example)
+        self.table.note(problem, example)
+
+    def count(self, read: int = 0, appended: int = 0) -> None:
+        """Rows of this meter that were read, and appended."""
+        for tally in (self, self.table):
+            tally.rows_read += read
+            tally.rows_appended += appended
+
+
+class MeteredUsage:
+    """The usage of one load. Nothing is asked, of Stripe or of the warehouse, before the first reader starts.
+
+    Days and periods up to the start of the server's current UTC day. A pair of meter and customer that never landed is
+    read from its subscription's start; others their last `usage_recent_days`, and once in `usage_window_hours` the
+    last `usage_window_days`, counted from what was covered, however long ago that was. A period that is over is read
+    at once and again as its days are; the running one with every load.
     """
 
-    customers: set[str]
-    since: dict[Pair, datetime] = field(default_factory=dict)
-    ended: dict[Pair, datetime] = field(default_factory=dict)  # _NEVER while a subscription lives
-    active_meters: list[str] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._plan: Plan | None = None
+        self._meters: list[str] = []
+        self._gone: set[tuple[str, str]] = set()
+        self._tallies: dict[tuple[str, str], MeterTally] = {}
+        self._ended: set[str] = set()
 
-    def tally(self, meter: str) -> Tally:
-        """The counts of one meter, begun at zero."""
-        return self.tallies.setdefault(meter, Tally())
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole window has been read."""
+        return self._plan is not None and self._plan.is_whole and DAYS in self._ended
 
-    def see_subscription(self, subscription: msgspec.Raw, items: list[msgspec.Raw]) -> None:
-        """Note each metered item, of ended subscriptions too: their usage is history to learn from."""
-        owner = decode(subscription, _Subscription, "/v1/subscriptions")
-        start = moment(owner.start_date).replace(hour=0, minute=0, second=0, microsecond=0)
-        for item in items:
-            recurring = decode(item, _Item, "/v1/subscription_items").price.recurring
-            if recurring and recurring.meter:
-                pair = (recurring.meter, owner.customer)
-                self.since[pair] = min(start, self.since.get(pair, start))
-                ended = _NEVER if owner.ended_at is None else moment(owner.ended_at)
-                self.ended[pair] = max(ended, self.ended.get(pair, ended))
+    def read_days(self) -> Iterator[Batch]:
+        """Revisions of usage by UTC day."""
+        yield DAYS, USAGE_SCHEMA.empty_table()
+        yield from self._read(DAYS, "days")
 
-    def see_meter(self, payload: msgspec.Raw, _: list[msgspec.Raw]) -> None:
-        """Note a meter that still takes events."""
-        meter = decode(payload, _Meter, "/v1/billing/meters")
-        if meter.status == "active":
-            self.active_meters.append(meter.id)
+    def read_hours(self) -> Iterator[Batch]:
+        """Revisions of usage by hour of the recent days, where `usage_grain` asks for hours."""
+        yield HOURS, USAGE_SCHEMA.empty_table()
+        yield from self._read(HOURS, "hours")
+
+    def read_periods(self) -> Iterator[Batch]:
+        """Revisions of usage by billing period, and of the minutes that periods share where a bill differs."""
+        yield PERIODS, PERIOD_SCHEMA.empty_table()
+        plan = self._planned()
+        yield from self._read(PERIODS, "periods", plan.note_shared_minutes)
+        self._ended.discard(PERIODS)
+        plan.ask_shared_minutes()
+        yield from self._read(PERIODS, "minutes")
+
+    def report(self) -> list[Covered]:
+        """One row per meter of what was read to its end, by day and by period, and how far that covers it."""
+        kinds = [(kind, table) for kind, table in ((BY_DAY, DAYS), (BY_PERIOD, PERIODS)) if table in self._ended]
+        if not self._plan or not kinds:
+            return []
+        until = self._plan.until
+        return [(kind, meter, self._tally(table, meter), until) for meter in self._meters for kind, table in kinds]
+
+    def close(self) -> None:
+        """Drop the plan."""
+        if self._plan:
+            self._plan.close()
+
+    def _planned(self) -> Plan:
+        """The plan, made when first needed, and the estimate said."""
+        if self._plan is None:
+            self._plan = Plan(self._load)
+            self._meters = self._plan.meters()
+            self._load.say(estimate(self._plan, self._load.reader.rate(SUMMARIES)))
+        return self._plan
+
+    def _tally(self, table: str, meter: str) -> MeterTally:
+        whole = self._load.tally(table)
+        return self._tallies.setdefault((table, meter), MeterTally(how=whole.how, table=whole))
+
+    def _read(
+        self, table: str, asked: str, look: Callable[[int, list[Found]], None] = lambda first, found: None
+    ) -> Iterator[Batch]:
+        """Revisions that the requests of one table of the plan make; `look` is shown what each chunk of them found."""
+        plan, whole = self._planned(), self._load.tally(table)
+        whole.how = "window" if plan.is_whole else "recent"
+        self._load.progress.update(table, whole)
+        left = plan.count(asked)
+        found: list[Found] = []
+        gone: list[int] = []
+
+        def ask(request: Request) -> tuple[Request, list[Found] | None]:
+            pair = (request.meter, request.customer)
+            if pair in self._gone:
+                return request, None
+            return request, read_windows(self._load.reader, request, self._tally(table, request.meter))
+
+        workers, stop = self._load.config.workers, self._load.reader.stop
+        for request, windows in in_parallel(ask, plan.requests(asked), workers, stop):
+            left -= 1
+            if windows is None:
+                gone.append(request.no)
+                self._note_gone(table, request)
+            else:
+                found += windows
+                self._tally(table, request.meter).count(read=len(windows))
+            self._load.progress.update(table, whole)
+            if request.no % CHUNK == CHUNK - 1 or not left:
+                first = request.no - request.no % CHUNK
+                revised = plan.revised(asked, first, found, gone)
+                self._count_appended(table, revised)
+                look(first, found)
+                found, gone = [], []
+                if revised.num_rows:
+                    yield table, revised
+        self._ended.add(table)
+
+    def _note_gone(self, table: str, request: Request) -> None:
+        """Stripe says nothing about a deleted customer: what landed stays, and no more is asked."""
+        pair = (request.meter, request.customer)
+        if pair not in self._gone:
+            self._gone.add(pair)
+            self._tally(table, request.meter).note("deleted_parent", request.customer)
+
+    def _count_appended(self, table: str, revised: pa.Table) -> None:
+        for meter, rows in Counter(revised["meter_id"].to_pylist()).items():
+            self._tally(table, meter).count(appended=rows)
 
 
-def read_usage(load: Load, metered: Metered, say: Callable[[str], None]) -> Iterator[Batch]:
-    """Revisions of daily usage up to the start of the server's current day; prints the request estimate first.
+def estimate(plan: Plan, rate: float | None) -> str:
+    """What the usage will cost, in one line.
 
-    A pair that never landed is read from its subscription's start; any other from 36 days before the end of what
-    the last finished load covered, however long ago that was.
+    rate: requests/s that the account's limit leaves; None where nothing is paced. Only shared minutes come on top: at
+    most two requests for each closed period, where its bill is not for what it used.
     """
-    until = end_of_cover(load)
-    landed = load.warehouse.last_used()
-    starts = _starts(metered, landed, load.warehouse.covered_until())
-    tasks = [(pair, start) for pair, start in sorted(starts.items()) if start < until]
-    requests = sum(-(-(until - start).days // PAGE) for _, start in tasks)
-    say(f"usage: {len(tasks)} customers x meters, about {requests} requests")
-    known = _known(load, min((start for pair, start in tasks if pair in landed), default=until))
-    yield TABLE, table_of(USAGE_SCHEMA, [])
-
-    def windows(task: tuple[Pair, datetime]) -> tuple[Pair, datetime, dict[datetime, Decimal], int]:
-        (pair, start), tally = task, Tally()
-        return pair, start, _read_windows(load, pair, start, until, tally), tally.requests
-
-    for pair, start, values, asked in in_parallel(windows, tasks):
-        held = {day: value for day, value in known.get(pair, {}).items() if start <= day < until}
-        dropped = {day: Decimal(0) for day, value in held.items() if value and day not in values}  # canceled events
-        revised = {day: value for day, value in (values | dropped).items() if held.get(day) != value}
-        for tally in (load.tally(TABLE), metered.tally(pair[0])):
-            tally.rows_read += len(values)
-            tally.rows_appended += len(revised)
-            tally.requests += asked
-        if revised:
-            rows = [(load.account_id, *pair, day, day + DAY, revised[day], load.stamp) for day in sorted(revised)]
-            yield TABLE, table_of(USAGE_SCHEMA, rows)
+    days, hours, closed_and_open = plan.count("days"), plan.count("hours"), plan.count("periods")
+    running = plan.count("periods", f"grain = '{SO_FAR}'")
+    closed = closed_and_open - running
+    requests = days + hours + closed_and_open
+    window = "the whole window" if plan.is_whole else "recent days"
+    by_hour = f", {hours} for hours" if hours else ""
+    bound = f", and up to {2 * closed} for minutes where a bill differs" if closed else ""
+    pace = f"; about {_lasting(requests / rate)} at {rate:g} requests/s" if rate else ""
+    return (
+        f"usage, {window}: {plan.pairs()} customers x meters, {requests} requests: {days} for days{by_hour}, "
+        f"{closed_and_open} for periods ({running} open, {closed} closed){bound}{pace}"
+    )
 
 
-def end_of_cover(load: Load) -> datetime:
-    """The exclusive end of the days that this load covers: the start of the server's current UTC day."""
-    return load.started_at.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _starts(
-    metered: Metered, last_used: dict[Pair, datetime | None], covered: dict[str, datetime]
-) -> dict[Pair, datetime]:
-    """From when each pair is read; a pair that landed and ended before its trailing window is left out.
-
-    last_used: pairs that landed and their last day with usage; covered: meter → end of what finished loads read.
-    """
-    starts = {}
-    for pair in metered.since.keys() | last_used.keys():
-        if pair[1] not in metered.customers:
-            continue
-        if pair not in last_used or pair[0] not in covered:
-            if pair in metered.since:
-                starts[pair] = metered.since[pair]
-            continue
-        trailing = covered[pair[0]] - TRAILING
-        # A removed item is no longer listed, yet late events may still change its last days.
-        if max(last_used[pair] or trailing, metered.ended.get(pair, trailing)) > trailing:
-            starts[pair] = trailing
-    return starts
-
-
-def _known(load: Load, start: datetime) -> dict[Pair, dict[datetime, Decimal]]:
-    """Pair → day → latest landed value, from `start` on."""
-    known: dict[Pair, dict[datetime, Decimal]] = {}
-    for meter, customer, window, value in load.warehouse.usage_since(start):
-        known.setdefault((meter, customer), {})[window] = value
-    return known
-
-
-def _read_windows(load: Load, pair: Pair, start: datetime, until: datetime, tally: Tally) -> dict[datetime, Decimal]:
-    """Day → value, exact to twelve places, in [start, until)."""
-    meter, customer = pair
-    params: dict[str, Any] = {
-        "customer": customer,
-        "start_time": seconds_of(start),
-        "end_time": seconds_of(until),
-        "value_grouping_window": "day",
-    }
-    values = {}
-    for page in load.reader.pages(SUMMARIES, params, tally, of=meter):
-        for payload in page:
-            summary = decode(payload, Summary, SUMMARIES)
-            if summary.end_time - summary.start_time != DAY.total_seconds() or summary.start_time % 86_400:
-                raise BadResponse(
-                    f"{SUMMARIES} was asked for UTC days and answered with a window from {summary.start_time} "
-                    f"to {summary.end_time}; nothing of this meter was landed: report it to Stripe."
-                )
-            values[moment(summary.start_time)] = exact(summary.aggregated_value)
-    return values
-
-
-def exact(number: msgspec.Raw) -> Decimal:
-    """A JSON number, or a string holding one, as Decimal: rounded half-even to the warehouse's twelve places."""
-    text = bytes(number).decode().strip('"')
-    try:
-        value = Decimal(text).quantize(_TWELVE_PLACES, context=_EXACT)
-    except InvalidOperation:
-        raise BadResponse(
-            f"{SUMMARIES} gave {text[:40]!r} as a quantity; expected a number below 10^26: report it to Stripe."
-        ) from None
-    return value
-
-
-def moment(seconds: int) -> datetime:
-    """Unix seconds as a UTC time without zone, as the warehouse keeps it."""
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-
-
-def seconds_of(at: datetime) -> int:
-    """The reverse of `moment`."""
-    return int(at.replace(tzinfo=UTC).timestamp())
+def _lasting(seconds: float) -> str:
+    """Seconds below two minutes, minutes above."""
+    return f"{seconds:.2g} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

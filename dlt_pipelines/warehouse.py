@@ -2,45 +2,39 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from dlt_pipelines.errors import FolderUnusable, Locked, OtherAccount, WarehouseFailed
-from dlt_pipelines.rows import Window
+from dlt_pipelines.errors import FolderUnusable, Locked, OtherAccount, RestoreUnfinished, WarehouseFailed
 
 SCHEMA = "raw_stripe"
+RESTORING = ".restore"  # beside the warehouse: the working folder of a restore, until all of it is in place
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
-
-
-@dataclass
-class Landed:
-    """The latest landed version of each object of one table.
-
-    hashes: id → version hash; alive: ids whose latest version is no tombstone;
-    by_parent: parent id → its alive children.
-    """
-
-    hashes: dict[str, str] = field(default_factory=dict)
-    alive: set[str] = field(default_factory=set)
-    by_parent: dict[str, set[str]] = field(default_factory=dict)
 
 
 def open_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
     """The warehouse for reading and writing, made if missing; held until closed, so two loads cannot interleave.
 
-    Raises Locked naming the process that has it open, FolderUnusable or WarehouseFailed.
+    Raises Locked naming the process that has it open, RestoreUnfinished, FolderUnusable or WarehouseFailed.
     """
+    refuse_unfinished_restore(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return duckdb.connect(str(path))
     except (OSError, duckdb.Error) as error:
         raise explain(path, error) from error
+
+
+def refuse_unfinished_restore(data: Path) -> None:
+    """Raises RestoreUnfinished while the state folder `data` is being restored, or the restore was interrupted."""
+    if (unfinished := data / RESTORING).exists():
+        raise RestoreUnfinished(
+            f"{unfinished} holds a restore that is under way or was interrupted; let it end, or run the same "
+            "`python -m dlt_pipelines restore FILE` again to finish it, or remove that folder to give it up."
+        )
 
 
 def explain(path: Path, error: Exception) -> Locked | FolderUnusable | WarehouseFailed:
@@ -66,7 +60,7 @@ class Warehouse:
     """Questions to the raw schema about what landed in earlier runs."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.tables = {
             name
             for (name,) in self._rows(
@@ -76,48 +70,29 @@ class Warehouse:
         }
 
     def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return self._connection.cursor().execute(query, parameters).fetchall()
+        return self.connection.cursor().execute(query, parameters).fetchall()
 
     def check_account(self, account_id: str, is_live: bool) -> None:
         """Raises OtherAccount if rows of another account, or of the other mode, have landed."""
-        if "accounts" not in self.tables:
-            return
-        for held, held_live in self._rows("select distinct account_id, livemode from raw_stripe.accounts"):
-            if (held, held_live) != (account_id, is_live):
+        held: list[tuple[str, bool | None]] = []
+        if "accounts" in self.tables:
+            held = self._rows("select distinct account_id, livemode from raw_stripe.accounts")
+        if self._rows("select 1 from duckdb_tables() where schema_name = 'raw_usage' and table_name = 'files'"):
+            held += self._rows("select distinct account_id, null from raw_usage.files")  # usage logs know no mode
+        for account, held_live in held:
+            if account != account_id or held_live not in (None, is_live):
+                words = "usage logs" if held_live is None else mode(held_live)
                 raise OtherAccount(
-                    f"The warehouse holds {held} ({mode(held_live)}) and the key is for {account_id} "
+                    f"The warehouse holds {account} ({words}) and the key is for {account_id} "
                     f"({mode(is_live)}); use that account's key, or set METERWISE_DATA to another folder."
                 )
 
-    def latest(self, table: str) -> Landed:
-        """The latest version of each id of one table; empty before its first load."""
-        landed = Landed()
+    def count(self, table: str) -> int:
+        """Rows of one raw table; 0 before its first load."""
         if table not in self.tables:
-            return landed
-        is_child = "parent_id" in self._columns(table)
-        newest: pa.Table = self._connection.sql(
-            f"""
-            select id, version_hash, is_deleted, {"parent_id" if is_child else "null::varchar"} as parent_id
-            from {SCHEMA}.{table}
-            qualify row_number() over (partition by id order by loaded_at desc, rowid desc) = 1
-            """  # noqa: S608 - names from stripe_api
-        ).to_arrow_table()
-        ids, hashes, deleted, parents = (newest[name].to_pylist() for name in newest.column_names)
-        landed.hashes = dict(zip(ids, hashes, strict=True))
-        for each, gone, parent in zip(ids, deleted, parents, strict=True):
-            if not gone:
-                landed.alive.add(each)
-                if is_child:
-                    landed.by_parent.setdefault(parent, set()).add(each)
-        return landed
-
-    def payload(self, table: str, object_id: str) -> tuple[int | None, str]:
-        """`created` and payload of an object's last landed version, for the tombstone of one that left no trace."""
-        [row] = self._rows(
-            f"select created, payload from {SCHEMA}.{table} where id = ? order by loaded_at desc, rowid desc limit 1",  # noqa: S608 - names from stripe_api
-            [object_id],
-        )
-        return row[0], row[1]
+            return 0
+        rows: int = self._rows(f"select count(*) from {SCHEMA}.{table}")[0][0]  # noqa: S608 - names from stripe_api
+        return rows
 
     def last_stamp(self) -> datetime | None:
         """The latest loaded_at or first_seen_at of any row; None in an empty warehouse."""
@@ -127,64 +102,6 @@ class Warehouse:
             for stamp in {"loaded_at", "first_seen_at"} & columns:
                 stamps += self._rows(f"select max({stamp}) from {SCHEMA}.{table}")  # noqa: S608 - names from the catalogue
         return max((stamp for (stamp,) in stamps if stamp is not None), default=None)
-
-    def last_event(self) -> int | None:
-        """`created` of the newest landed event, unix seconds; None before the first."""
-        if "events" not in self.tables:
-            return None
-        created: int | None = self._rows("select max(created) from raw_stripe.events")[0][0]
-        return created
-
-    def covered_until(self) -> dict[str, datetime]:
-        """Meter id → the end of what a finished run has read of it."""
-        if "load_report" not in self.tables:
-            return {}
-        return dict(
-            self._rows(
-                "select meter_id, max(covered_until) from raw_stripe.load_report"
-                " where kind = 'meter_usage' group by meter_id"
-            )
-        )
-
-    def usage_since(self, start: datetime) -> list[tuple[str, str, datetime, Any]]:
-        """(meter id, customer id, window start, latest value as Decimal) of landed windows from `start` on."""
-        if "meter_usage_revisions" not in self.tables:
-            return []
-        return self._rows(
-            """
-            select meter_id, customer_id, window_start, arg_max(aggregated_value, first_seen_at)
-            from raw_stripe.meter_usage_revisions
-            where window_start >= ?
-            group by all
-            """,
-            [start],
-        )
-
-    def period_usage(self) -> dict[Window, Decimal]:
-        """The latest landed value of every window by billing period."""
-        if "meter_usage_period_revisions" not in self.tables:
-            return {}
-        rows = self._rows(
-            """
-            select meter_id, customer_id, window_start, window_end, grain, arg_max(aggregated_value, first_seen_at)
-            from raw_stripe.meter_usage_period_revisions
-            group by all
-            """
-        )
-        return {Window(*window): value for *window, value in rows}
-
-    def last_used(self) -> dict[tuple[str, str], datetime | None]:
-        """(meter id, customer id) of which any window has landed → its last window with usage."""
-        if "meter_usage_revisions" not in self.tables:
-            return {}
-        rows = self._rows(
-            """
-            select meter_id, customer_id, max(window_start) filter (aggregated_value <> 0)
-            from raw_stripe.meter_usage_revisions
-            group by all
-            """
-        )
-        return {(meter, customer): last for meter, customer, last in rows}
 
     def _columns(self, table: str) -> set[str]:
         return {

@@ -13,17 +13,19 @@ from ml.errors import BadSetting
 class Settings:
     """Where things are and how much of the machine to use.
 
-    data: the state folder (METERWISE_DATA), absolute. tracking_uri: MLflow's store
+    data: the state folder (METERWISE_DATA), absolute. destination: the warehouse's path where it is not in there
+    (DESTINATION__DUCKDB__CREDENTIALS). tracking_uri: MLflow's store
     (MLFLOW_TRACKING_URI; by default a SQLite file in the state folder). threads: of xgboost and DuckDB.
     """
 
     data: Path
     tracking_uri: str
     threads: int
+    destination: Path | None = None
 
     @property
     def warehouse(self) -> Path:
-        return self.data / "warehouse.duckdb"
+        return self.destination or self.data / "warehouse.duckdb"
 
     @property
     def scores(self) -> Path:
@@ -35,7 +37,7 @@ class Settings:
 
 
 def from_env() -> Settings:
-    """Read METERWISE_DATA, MLFLOW_TRACKING_URI and METERWISE_THREADS.
+    """Read METERWISE_DATA, DESTINATION__DUCKDB__CREDENTIALS, MLFLOW_TRACKING_URI and METERWISE_THREADS.
 
     Raises BadSetting if METERWISE_THREADS is not a whole number of at least 1.
     """
@@ -44,7 +46,8 @@ def from_env() -> Settings:
     threads = os.environ.get("METERWISE_THREADS") or "2"
     if not threads.isdigit() or int(threads) < 1:
         raise BadSetting(f"METERWISE_THREADS is {threads!r}; it must be a whole number of at least 1.")
-    return Settings(data, uri, int(threads))
+    destination = os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", "").removeprefix("duckdb:///")
+    return Settings(data, uri, int(threads), Path(destination).absolute() if destination else None)
 
 
 def quiet_libraries() -> None:

@@ -164,7 +164,9 @@ def total_up(store: Store, invoice: Obj, grants: Iterable[waterfall.Grant] = ())
 def _figures(store: Store, row: Obj) -> waterfall.Line:
     source = (row["pricing"] or {}).get("price_details") or {"product": None, "price": None}
     line = waterfall.Line(row["amount"], source["product"], source["price"], discountable=row["discountable"])
-    if row["parent"]["subscription_item_details"]:
+    if (
+        row["parent"]["subscription_item_details"] and source["price"]
+    ):  # a proration that was given another amount has none
         line.is_metered = store.get("price", source["price"])["recurring"]["usage_type"] == "metered"
     line.own = tuple(discounts.rule(store, one) for one in row["discounts"])
     found = [store.get("tax_rate", tax["tax_rate_details"]["tax_rate"]) for tax in row["taxes"]]

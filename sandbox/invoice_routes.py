@@ -81,7 +81,7 @@ def _delete(call: Call) -> Obj:
     if payments.subscription_of(store, invoice) is not None:
         raise refuse("of_subscription")
     for row in invoice["lines"]["data"]:
-        store.remove(invoice_items.item_of(row))
+        objects.delete(store, store.get("invoiceitem", invoice_items.item_of(row)))
     return objects.delete(store, invoice)
 
 

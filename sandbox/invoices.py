@@ -113,8 +113,8 @@ def set_lines(store: Store, invoice: Obj, rows: list[Obj]) -> Obj:
 
 
 def revise(store: Store, invoice: Obj, rows: list[Obj], **changes: Any) -> Obj:
-    """Give a draft other lines and fields, and tell what that changed of its fields."""
-    before = {name: old for name, old in invoice.items() if name != "lines"}
+    """Give a draft other lines and fields, and tell what that changed, be it only a line's description."""
+    before = dict(invoice)
     invoice.update(changes)
     return objects.tell(store, set_lines(store, invoice, rows), before)
 

@@ -26,7 +26,8 @@ ONLY_IN = {
     "xgboost": {"ml"},
     "sklearn": {"ml"},
     "dlt": {"dlt_pipelines"},
-    "uvicorn": {"sandbox"},
+    "uvicorn": {"sandbox", "dlt_pipelines"},
+    "starlette": {"dlt_pipelines"},
     "stripe": {"dlt_pipelines", "actions"},
     "dbt": set[str](),
 }

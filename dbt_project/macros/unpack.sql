@@ -20,3 +20,13 @@
 {% macro sum_of(amounts) -%}
     cast(coalesce(list_sum(list_transform({{ amounts }}, lambda entry: entry.amount)), 0) as bigint)
 {%- endmacro %}
+
+{# Stripe's list of expanded discounts as ids and UTC times; what was not expanded has ids and times of null. #}
+{% macro discounts_of(discounts) -%}
+    list_transform({{ discounts }}, lambda discount: {
+        'discount_id': discount.id,
+        'coupon_id': {{ id_of('discount.source.coupon') }},
+        'starts_at': {{ from_epoch('discount.start') }},
+        'ends_at': {{ from_epoch('discount."end"') }}
+    })
+{%- endmacro %}

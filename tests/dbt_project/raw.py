@@ -1,4 +1,4 @@
-"""A raw warehouse written by hand: the tables of `raw_stripe`, and Stripe-shaped objects to put into them."""
+"""A raw warehouse written by hand: the tables that loads leave, and Stripe-shaped objects to put into them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,22 @@ from typing import Any
 
 import duckdb
 
+from dlt_pipelines.rows import CHILD_SCHEMA, KIND_SCHEMA, PERIOD_SCHEMA, PROBLEM_SCHEMA, REPORT_SCHEMA, USAGE_SCHEMA
+from dlt_pipelines.stripe_api import ACCOUNT as ACCOUNT_KIND
+from dlt_pipelines.stripe_api import EVENTS, KINDS
+from dlt_pipelines.usage_log import ensure_tables
+
 ACCOUNT = "acct_test"
 LOADED_AT = datetime.fromisoformat("2026-03-01T06:00:00")  # UTC without zone, as the warehouse keeps it
 METER = "mtr_calls"
 
-_OBJECT_COLUMNS = (
-    "account_id varchar, id varchar, version_hash varchar, created bigint, payload varchar, "
-    "is_deleted boolean, livemode boolean, loaded_at timestamp"
+# Every table that a load leaves, made from the loader's own schemas.
+TABLES = (
+    {kind.table: KIND_SCHEMA for kind in (ACCOUNT_KIND, *KINDS, EVENTS)}
+    | {nested.table: CHILD_SCHEMA for kind in KINDS for nested in kind.nested}
+    | dict.fromkeys(("meter_usage_revisions", "meter_usage_hourly_revisions"), USAGE_SCHEMA)
+    | {"meter_usage_period_revisions": PERIOD_SCHEMA, "load_report": REPORT_SCHEMA, "load_problems": PROBLEM_SCHEMA}
 )
-_KINDS = (
-    "accounts",
-    "customers",
-    "products",
-    "prices",
-    "coupons",
-    "subscriptions",
-    "invoices",
-    "invoice_payments",
-    "credit_notes",
-    "meters",
-    "events",
-)
-_CHILD_KINDS = ("subscription_items", "invoice_lines", "credit_note_lines", "customer_balance_transactions")
 
 
 def epoch(day: str) -> int:
@@ -48,28 +42,15 @@ class RawWarehouse:
     """
 
     def __init__(self, data: Path) -> None:
-        """Make `data`/warehouse.duckdb with empty raw tables; `data` is made when it is missing."""
+        """Open `data`/warehouse.duckdb and make the raw tables that it lacks; `data` is made when it is missing."""
         data.mkdir(parents=True, exist_ok=True)
         self._con = duckdb.connect(str(data / "warehouse.duckdb"))
-        self._con.execute("create schema raw_stripe")
-        for kind in _KINDS:
-            self._con.execute(f"create table raw_stripe.{kind} ({_OBJECT_COLUMNS})")
-        for kind in _CHILD_KINDS:
-            self._con.execute(f"create table raw_stripe.{kind} ({_OBJECT_COLUMNS}, parent_id varchar)")
-        self._con.execute(
-            "create table raw_stripe.meter_usage_revisions (account_id varchar, meter_id varchar, customer_id varchar, "
-            "window_start timestamp, window_end timestamp, aggregated_value decimal(38,12), first_seen_at timestamp)"
-        )
-        self._con.execute(
-            "create table raw_stripe.meter_usage_period_revisions (account_id varchar, meter_id varchar, "
-            "customer_id varchar, window_start timestamp, window_end timestamp, grain varchar, "
-            "aggregated_value decimal(38,12), first_seen_at timestamp)"
-        )
-        self._con.execute(
-            "create table raw_stripe.load_report (account_id varchar, run_id varchar, kind varchar, meter_id varchar, "
-            "rows_read bigint, rows_appended bigint, requests bigint, covered_until timestamp, server_now timestamp, "
-            "started_at timestamp, finished_at timestamp, livemode boolean)"
-        )
+        self._con.execute("create schema if not exists raw_stripe")
+        ensure_tables(self._con)
+        self._newest = LOADED_AT
+        for table, schema in TABLES.items():
+            empty = schema.empty_table()  # noqa: F841 - the query reads it
+            self._con.execute(f"create table if not exists raw_stripe.{table} as from empty")
 
     def __enter__(self) -> RawWarehouse:
         return self
@@ -82,28 +63,38 @@ class RawWarehouse:
     def add(
         self,
         kind: str,
-        payloads: Iterable[Mapping[str, Any]],
+        payloads: Iterable[Mapping[str, Any] | str],
         *,
         parent_id: str | None = None,
         is_deleted: bool = False,
         loaded_at: datetime = LOADED_AT,
     ) -> None:
-        """Append one version per payload; a payload is what Stripe sends, its `created` in unix seconds."""
+        """Append one version per payload: what Stripe sends, its `created` in unix seconds, as a mapping or as text."""
+        self._newest = max(self._newest, loaded_at)
         for payload in payloads:
-            text = json.dumps(payload)
-            row: list[object] = [
-                ACCOUNT,
-                payload["id"],
-                hashlib.sha256(text.encode()).hexdigest(),
-                payload.get("created"),
-                text,
-                is_deleted,
-                False,
-                loaded_at,
-            ]
-            if kind in _CHILD_KINDS:
-                row.append(parent_id or payload.get("subscription") or payload.get("invoice"))
-            self._con.execute(f"insert into raw_stripe.{kind} values ({', '.join('?' * len(row))})", row)
+            text = payload if isinstance(payload, str) else json.dumps(payload)
+            parsed = json.loads(text)
+            row = {
+                "account_id": ACCOUNT,
+                "id": parsed["id"],
+                "version_hash": hashlib.sha256(text.encode()).hexdigest(),
+                "created": parsed.get("created"),
+                "payload": text,
+                "is_deleted": is_deleted,
+                "livemode": False,
+                "loaded_at": loaded_at,
+            }
+            if "parent_id" in TABLES[kind].names:
+                row["parent_id"] = parent_id or parsed.get("subscription") or parsed.get("invoice")
+            self._insert(kind, row)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query finds in the warehouse as it is now."""
+        return self._con.execute(query).fetchall()
+
+    def _insert(self, table: str, row: Mapping[str, object]) -> None:
+        marks = ", ".join("?" * len(row))
+        self._con.execute(f"insert into raw_stripe.{table} ({', '.join(row)}) values ({marks})", list(row.values()))
 
     def add_usage(
         self,
@@ -113,6 +104,7 @@ class RawWarehouse:
         meter_id: str = METER,
     ) -> None:
         """Append daily windows of a meter: ISO date to quantity."""
+        self._newest = max(self._newest, loaded_at)
         for day, quantity in quantities.items():
             self._con.execute(
                 "insert into raw_stripe.meter_usage_revisions values "
@@ -131,21 +123,28 @@ class RawWarehouse:
         loaded_at: datetime = LOADED_AT,
     ) -> None:
         """Append the summary of one window, ISO times in whole minutes; `grain` as the loader names it."""
+        self._newest = max(self._newest, loaded_at)
         self._con.execute(
             "insert into raw_stripe.meter_usage_period_revisions values (?, ?, ?, ?::timestamp, ?::timestamp, ?, ?, ?)",
             [ACCOUNT, meter_id, customer_id, start, end, grain, quantity, loaded_at],
         )
 
-    def report_load(self, covered_until: str | None) -> None:
-        """Append the report of a run that covered METER up to an ISO date (exclusive), or no meter at all."""
+    def report_load(
+        self, covered_until: str | None, run_id: str = "run_1", recorded_at: datetime | None = None
+    ) -> None:
+        """Append the report of a run that finished at `recorded_at` (now), so that all rows appended so far are seen.
+
+        It covered METER up to an ISO date (exclusive), or no meter at all.
+        """
         kinds: list[tuple[str, str | None, str | None]] = [("accounts", None, None)]
         if covered_until is not None:
             kinds.append(("meter_usage", METER, covered_until))
+        counts = dict.fromkeys(("rows_read", "rows_appended", "requests", "retries", "problems"), 1)
+        times = dict.fromkeys(("server_now", "started_at", "finished_at"), LOADED_AT)
+        times |= {"loaded_at": self._newest, "recorded_at": recorded_at or datetime.now(UTC).replace(tzinfo=None)}
         for kind, meter_id, until in kinds:
-            self._con.execute(
-                "insert into raw_stripe.load_report values (?, 'run_1', ?, ?, 1, 1, 1, ?, ?, ?, ?, false)",
-                [ACCOUNT, kind, meter_id, until, LOADED_AT, LOADED_AT, LOADED_AT],
-            )
+            row = {"account_id": ACCOUNT, "run_id": run_id, "kind": kind, "meter_id": meter_id, "covered_until": until}
+            self._insert("load_report", row | {"how": "first", "livemode": False} | counts | times)
 
 
 def account() -> dict[str, Any]:

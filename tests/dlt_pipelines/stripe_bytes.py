@@ -1,11 +1,13 @@
 """Objects of the stub, as bytes, and questions to a loaded warehouse."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from dlt_pipelines.load import Loaded, load
+from dlt_pipelines.progress import Progress
 from dlt_pipelines.settings import Settings
 from tests.dlt_pipelines.stub import DAY, NOW, StubStripe
 
@@ -18,7 +20,7 @@ def settings_for(stub: StubStripe, data: Path, key: str = "rk_test_stub") -> Set
 
 
 def load_quietly(stub: StubStripe, data: Path, key: str = "rk_test_stub") -> Loaded:
-    return load(settings_for(stub, data, key), say=lambda line: None)
+    return load(settings_for(stub, data, key), Progress(sys.stderr, is_quiet=True))
 
 
 def customer(name: str, extra: str = "") -> bytes:

@@ -1,15 +1,16 @@
 """Usage per billing period: which windows are asked for, once or again, and what lands of them."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from dlt_pipelines.errors import BadResponse
-from tests.dlt_pipelines.stripe_bytes import METER, TODAY, customer, load_quietly, rows
+from tests.dlt_pipelines.metering import Metering, metering
+from tests.dlt_pipelines.stripe_bytes import METER, TODAY, customer
 from tests.dlt_pipelines.stub import DAY, StubStripe
 
 # Periods begin at 14:23:37 and are 30 days long; the running one began ten days before today.
@@ -60,7 +61,7 @@ def invoice(back: int, billed: str, **line: Any) -> bytes:
 
 
 @pytest.fixture
-def metered(stub: StubStripe) -> StubStripe:
+def account(stub: StubStripe, tmp_path: Path) -> Iterator[Metering]:
     """cus_a, metered by the second for three invoiced periods of 100 units each and ten days with 7."""
     stub.lists |= {
         "/v1/customers": [customer("a")],
@@ -70,107 +71,115 @@ def metered(stub: StubStripe) -> StubStripe:
         "/v1/invoices": [invoice(back, "100") for back in (1, 2, 3)],
     }
     stub.moments["mtr_api", "cus_a"] = {begun(back) + 5 * DAY: 100 for back in (1, 2, 3)} | {RUNNING + DAY: 7}
-    return stub
+    with metering(stub, tmp_path) as own:
+        yield own
 
 
-def landed(data: Path, where: str = "true") -> list[tuple[Any, ...]]:
-    return rows(data, f"{LANDED} where {where} order by all")
+def landed(account: Metering, where: str = "true") -> list[tuple[Any, ...]]:
+    return account.rows(f"{LANDED} where {where} order by all")
 
 
-def test_each_period_is_one_window_of_whole_minutes_and_the_open_one_ends_with_the_cover(
-    metered: StubStripe, tmp_path: Path
-) -> None:
-    load_quietly(metered, tmp_path)
+def test_each_period_is_one_window_of_whole_minutes_and_the_open_one_ends_with_the_cover(account: Metering) -> None:
+    account.run()
 
     closed = [("period", minute(begun(back)), minute(begun(back - 1)), 100) for back in (3, 2, 1)]
-    assert landed(tmp_path) == [*closed, ("so_far", minute(RUNNING), TODAY, 7)]
-    assert len(metered.ranges) == 4
+    assert landed(account) == [*closed, ("so_far", minute(RUNNING), TODAY, 7)]
+    assert len(account.stub.ranges) == 4
 
 
-def test_the_report_says_how_many_windows_were_asked_for_and_how_far_they_reach(
-    metered: StubStripe, tmp_path: Path
-) -> None:
-    load_quietly(metered, tmp_path)
+def test_the_report_says_how_many_windows_were_asked_for_and_how_far_they_reach(account: Metering) -> None:
+    account.run()
 
-    assert rows(
-        tmp_path,
+    assert account.rows(
         "select meter_id, requests, rows_appended, covered_until::varchar from raw_stripe.load_report "
         "where kind = 'meter_usage_periods'",
     ) == [("mtr_api", 4, 4, "2026-11-01 00:00:00")]
 
 
-def test_an_idle_load_asks_only_for_the_open_period_and_those_that_ended_within_36_days(
-    metered: StubStripe, tmp_path: Path
-) -> None:
-    load_quietly(metered, tmp_path)
-    metered.ranges.clear()
+def test_a_load_asks_for_the_open_period_and_once_a_day_for_those_that_ended_within_36_days(account: Metering) -> None:
+    account.run()
 
-    load_quietly(metered, tmp_path)
+    account.stub.now += timedelta(hours=1)
+    account.run()
+    assert account.stub.ranges == [(minute(RUNNING), TODAY)]
 
-    assert sorted(metered.ranges) == [(minute(begun(1)), minute(RUNNING)), (minute(RUNNING), TODAY)]
-    assert len(landed(tmp_path)) == 4
+    account.stub.now += timedelta(hours=23)
+    account.run()
+    assert sorted(account.stub.ranges) == [(minute(begun(1)), minute(RUNNING)), (minute(RUNNING), TODAY + DAY)]
+    assert len(landed(account)) == 5
+
+
+def test_a_period_that_ended_in_the_recent_days_is_asked_for_with_each_load_as_its_days_are(account: Metering) -> None:
+    account.stub.now += timedelta(days=22)
+    account.stub.lists["/v1/invoices"].insert(0, invoice(0, "7"))
+    account.run()
+
+    account.run()
+
+    assert account.stub.ranges == [(minute(RUNNING), minute(begun(-1)))]
 
 
 def test_late_usage_of_a_recent_period_appends_a_revision_and_that_of_an_old_one_is_not_looked_for(
-    metered: StubStripe, tmp_path: Path
+    account: Metering,
 ) -> None:
-    load_quietly(metered, tmp_path)
-    metered.moments["mtr_api", "cus_a"] |= {begun(1) + 6 * DAY: 5, begun(3) + 6 * DAY: 5}
+    account.run()
+    account.stub.moments["mtr_api", "cus_a"] |= {begun(1) + 6 * DAY: 5, begun(3) + 6 * DAY: 5}
 
-    load_quietly(metered, tmp_path)
+    account.stub.now += timedelta(hours=24)
+    account.run()
 
-    values = landed(tmp_path, "grain = 'period'")
+    values = landed(account, "grain = 'period'")
     assert [row for row in values if row[3] == 105] == [("period", minute(begun(1)), minute(RUNNING), 105)]
     assert len(values) == 4
 
 
-def test_usage_that_came_late_in_a_long_gap_between_loads_is_found(metered: StubStripe, tmp_path: Path) -> None:
-    load_quietly(metered, tmp_path)
-    metered.now += timedelta(days=90)
-    metered.moments["mtr_api", "cus_a"][begun(1) + 29 * DAY] = 5
+def test_usage_that_came_late_in_a_long_gap_between_loads_is_found(account: Metering) -> None:
+    account.run()
+    account.stub.now += timedelta(days=90)
+    account.stub.moments["mtr_api", "cus_a"][begun(1) + 29 * DAY] = 5
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert 105 in [value for *_, value in landed(tmp_path, f"epoch(window_start) = {minute(begun(1))}")]
+    assert 105 in [value for *_, value in landed(account, f"epoch(window_start) = {minute(begun(1))}")]
 
 
-def test_a_period_that_ran_is_asked_for_once_more_when_it_is_over(metered: StubStripe, tmp_path: Path) -> None:
-    load_quietly(metered, tmp_path)
-    metered.now += timedelta(days=30)
-    metered.moments["mtr_api", "cus_a"][RUNNING + 20 * DAY] = 93
-    metered.lists["/v1/invoices"] = [invoice(0, "100"), *metered.lists["/v1/invoices"]]
+def test_a_period_that_ran_is_asked_for_once_more_when_it_is_over(account: Metering) -> None:
+    account.run()
+    account.stub.now += timedelta(days=30)
+    account.stub.moments["mtr_api", "cus_a"][RUNNING + 20 * DAY] = 93
+    account.stub.lists["/v1/invoices"] = [invoice(0, "100"), *account.stub.lists["/v1/invoices"]]
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert landed(tmp_path, f"epoch(window_start) = {minute(RUNNING)}") == [
+    assert landed(account, f"epoch(window_start) = {minute(RUNNING)}") == [
         ("period", minute(RUNNING), minute(begun(-1)), 100),
         ("so_far", minute(RUNNING), TODAY, 7),
     ]
 
 
-def test_the_last_period_of_an_ended_subscription_ends_with_it(metered: StubStripe, tmp_path: Path) -> None:
-    metered.lists["/v1/subscriptions"] = [subscription(ended=RUNNING + 3 * DAY)]
+def test_the_last_period_of_an_ended_subscription_ends_with_it(account: Metering) -> None:
+    account.stub.lists["/v1/subscriptions"] = [subscription(ended=RUNNING + 3 * DAY)]
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert landed(tmp_path)[-1] == ("period", minute(RUNNING), minute(RUNNING + 3 * DAY), 7)
+    assert landed(account)[-1] == ("period", minute(RUNNING), minute(RUNNING + 3 * DAY), 7)
 
 
 def test_the_minutes_that_periods_share_are_read_only_where_the_bill_is_not_for_the_windows_usage(
-    metered: StubStripe, tmp_path: Path
+    account: Metering,
 ) -> None:
     # ten seconds before the running period begins, in the minute that its window counts
-    metered.moments["mtr_api", "cus_a"][RUNNING - 10] = 3
-    metered.lists["/v1/invoices"][0] = invoice(1, "103")
+    account.stub.moments["mtr_api", "cus_a"][RUNNING - 10] = 3
+    account.stub.lists["/v1/invoices"][0] = invoice(1, "103")
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
     first, last = minute(begun(1)), minute(RUNNING)
-    assert landed(tmp_path, "grain = 'shared_minute'") == [
+    assert landed(account, "grain = 'shared_minute'") == [
         ("shared_minute", first, first + 60, 0),
         ("shared_minute", last, last + 60, 3),
     ]
-    assert ("so_far", last, TODAY, 10) in landed(tmp_path)
+    assert ("so_far", last, TODAY, 10) in landed(account)
 
 
 @pytest.mark.parametrize(
@@ -181,74 +190,103 @@ def test_the_minutes_that_periods_share_are_read_only_where_the_bill_is_not_for_
     ],
 )
 def test_a_bill_in_whole_packages_stands_for_the_usage_that_fills_them(
-    metered: StubStripe, tmp_path: Path, terms: dict[str, Any], line: dict[str, Any]
+    account: Metering, terms: dict[str, Any], line: dict[str, Any]
 ) -> None:
-    metered.lists["/v1/prices"] = [price(**terms)]
-    metered.lists["/v1/invoices"] = [invoice(1, "0", **line)]
+    account.stub.lists["/v1/prices"] = [price(**terms)]
+    account.stub.lists["/v1/invoices"] = [invoice(1, "0", **line)]
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert landed(tmp_path, "grain = 'shared_minute'") == []
+    assert landed(account, "grain = 'shared_minute'") == []
 
 
-def test_prorations_and_lines_without_a_meter_name_no_period(metered: StubStripe, tmp_path: Path) -> None:
+def test_prorations_and_lines_without_a_meter_name_no_period(account: Metering) -> None:
     details = {"subscription_item": "si_1", "proration": True}
     prorated = invoice(1, "1", parent={"subscription_item_details": details})
     by_hand = invoice(2, "1", parent={"type": "invoice_item_details", "invoice_item_details": {"proration": False}})
     licensed = invoice(3, "1", pricing={"price_details": {"price": "price_of_seats"}})
-    metered.lists["/v1/invoices"] = [prorated, by_hand, licensed]
+    account.stub.lists["/v1/invoices"] = [prorated, by_hand, licensed]
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert landed(tmp_path) == [("so_far", minute(RUNNING), TODAY, 7)]
-
-
-def test_a_warehouse_of_the_version_before_reads_its_periods_with_the_next_load(
-    metered: StubStripe, tmp_path: Path
-) -> None:
-    """Long invoices that have not changed since are opened once more, for the periods on their later lines."""
-    short = json.loads(invoice(1, "100"))
-    seats = [{"id": f"il_seat_{number}", "amount": 1} for number in range(10)]
-    short["lines"] = {"has_more": True, "data": seats}
-    whole = [*seats, json.loads(invoice(1, "100"))["lines"]["data"][0]]
-    metered.lists["/v1/invoices"] = [json.dumps(short).encode()]
-    metered.lists["/v1/invoices/in_1/lines"] = [json.dumps(line).encode() for line in whole]
-    load_quietly(metered, tmp_path)
-    everything = landed(tmp_path)
-    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
-        con.execute("drop table raw_stripe.meter_usage_period_revisions")
-        con.execute("delete from raw_stripe.load_report where kind = 'meter_usage_periods'")
-        con.execute("delete from raw_stripe._dlt_version")
-    before = rows(tmp_path, "select count(*) from raw_stripe.invoice_lines")
-
-    load_quietly(metered, tmp_path)
-
-    assert landed(tmp_path) == everything
-    assert rows(tmp_path, "select count(*) from raw_stripe.invoice_lines") == before
+    assert landed(account) == [("so_far", minute(RUNNING), TODAY, 7)]
 
 
-def test_nothing_is_asked_about_a_deleted_customer_and_what_landed_of_it_stays(
-    metered: StubStripe, tmp_path: Path
-) -> None:
-    metered.usage["mtr_api", "cus_a"] = {TODAY - 3 * DAY: "7"}
-    load_quietly(metered, tmp_path)
-    everything = landed(tmp_path)
-    metered.lists["/v1/customers"] = []
-    metered.asked.clear()
+def test_a_warehouse_of_the_version_before_reads_all_its_periods_with_the_next_load(account: Metering) -> None:
+    account.run()
+    everything = landed(account)
+    account.rows("drop table raw_stripe.meter_usage_period_revisions")
+    account.rows("delete from raw_stripe.load_report where kind = 'meter_usage_periods'")
 
-    load_quietly(metered, tmp_path)
+    account.run()
 
-    assert not [path for path in metered.asked if path.endswith("event_summaries")]
-    assert landed(tmp_path) == everything
-    assert rows(tmp_path, "select aggregated_value::integer from raw_stripe.meter_usage_revisions") == [(7,)]
+    assert landed(account) == everything
 
 
-def test_a_summary_of_another_window_than_was_asked_for_is_refused(metered: StubStripe, tmp_path: Path) -> None:
+def test_an_old_invoice_that_gets_new_lines_names_their_periods(account: Metering) -> None:
+    account.stub.lists["/v1/invoices"] = [invoice(1, "100")]
+    account.run()
+
+    account.stub.now += timedelta(hours=1)
+    account.stub.lists["/v1/invoices"].append(invoice(3, "100"))
+    account.run()
+
+    assert account.stub.ranges[0] == (minute(begun(3)), minute(begun(2)))
+
+
+def test_a_line_that_does_not_name_its_subscription_is_that_of_the_invoices_customer(account: Metering) -> None:
+    details = {"subscription": None, "subscription_item": None, "proration": False}
+    account.stub.lists["/v1/invoices"] = [invoice(3, "100", parent={"subscription_item_details": details})]
+
+    account.run()
+
+    assert landed(account, "grain = 'period'") == [("period", minute(begun(3)), minute(begun(2)), 100)]
+
+
+def test_a_flat_fee_is_no_usage_and_two_lines_of_an_item_are_one_bill(account: Metering) -> None:
+    account.stub.lists["/v1/prices"] = [price(tiers=[{"up_to": 60, "flat_amount": 900}, {"flat_amount": None}])]
+    parts = [invoice(1, "60"), invoice(1, "40", id="il_b"), invoice(1, "1", id="il_c", amount=900)]
+    whole = json.loads(parts[0])
+    whole["lines"]["data"] = [json.loads(part)["lines"]["data"][0] for part in parts]
+    account.stub.lists["/v1/invoices"] = [json.dumps(whole).encode()]
+
+    account.run()
+
+    assert landed(account, "grain = 'shared_minute'") == []
+
+
+def test_the_estimate_of_periods_is_exact_but_for_minutes_that_bills_ask_for(account: Metering) -> None:
+    account.run()
+    assert "4 for periods (1 open, 3 closed), and up to 6 for minutes where a bill differs" in account.said[0]
+    assert len(account.stub.ranges) == 4
+
+    account.stub.now += timedelta(hours=24)
+    account.stub.lists["/v1/invoices"][0] = invoice(1, "99")
+    account.run()
+
+    assert "2 for periods (1 open, 1 closed), and up to 2 for minutes" in account.said[0]
+    assert len(account.stub.ranges) == 2 + 2
+
+
+def test_nothing_is_asked_about_a_deleted_customer_and_what_landed_of_it_stays(account: Metering) -> None:
+    account.stub.usage["mtr_api", "cus_a"] = {TODAY - 3 * DAY: "7"}
+    account.run()
+    everything = landed(account)
+    account.stub.lists["/v1/customers"] = []
+
+    account.run()
+
+    assert not [path for path in account.stub.asked if path.endswith("event_summaries")]
+    assert landed(account) == everything
+    assert account.rows("select aggregated_value::integer from raw_stripe.meter_usage_revisions") == [(7,)]
+
+
+def test_a_summary_of_another_window_than_was_asked_for_is_refused(account: Metering) -> None:
     summary = b'{"id": "mtrusg_1", "aggregated_value": 1.0, "start_time": 0, "end_time": 60}'
     page = b'{"object": "list", "has_more": false, "data": [' + summary + b"]}"
     days = b'{"object": "list", "has_more": false, "data": []}'
     path = "/v1/billing/meters/mtr_api/event_summaries"
-    metered.answers[path] = [(200, days)] * 2 + [(200, page)] * 4
+    account.stub.answers[path] = [(200, days)] * 2 + [(200, page)] * 4
 
     with pytest.raises(BadResponse, match="asked for the one window"):
-        load_quietly(metered, tmp_path)
+        account.run()

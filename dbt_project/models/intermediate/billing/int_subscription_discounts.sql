@@ -19,12 +19,12 @@ described as (
     select
         unnested.account_id,
         unnested.subscription_id,
-        unnested.discount.id as discount_id,
-        {{ id_of('unnested.discount.source.coupon') }} as coupon_id,
-        {{ from_epoch('unnested.discount.start') }} as started_at,
-        {{ from_epoch('unnested.discount."end"') }} as ended_at
+        unnested.discount.discount_id,
+        unnested.discount.coupon_id,
+        unnested.discount.starts_at as started_at,
+        unnested.discount.ends_at as ended_at
     from unnested
-    where unnested.discount.id is not null
+    where unnested.discount.discount_id is not null
 
 )
 

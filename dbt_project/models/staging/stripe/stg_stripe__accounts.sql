@@ -5,20 +5,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'accounts')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'accounts'), structure) }}),
 
 renamed as (
 
@@ -34,7 +21,7 @@ renamed as (
         livemode,
         is_deleted
 
-    from unpacked
+    from latest
 
 )
 

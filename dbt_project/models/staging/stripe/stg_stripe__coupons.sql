@@ -6,24 +6,15 @@
     'duration': 'VARCHAR',
     'duration_in_months': 'INTEGER',
     'valid': 'BOOLEAN',
+    'max_redemptions': 'BIGINT',
+    'times_redeemed': 'BIGINT',
+    'redeem_by': 'BIGINT',
+    'applies_to': {'products': ['VARCHAR']},
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'coupons')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'coupons'), structure) }}),
 
 renamed as (
 
@@ -41,6 +32,11 @@ renamed as (
         try_cast(object.percent_off as decimal(9, 6)) as percent_off,
         object.amount_off as amount_off_minor,
         object.duration_in_months,
+        object.max_redemptions,
+        coalesce(object.times_redeemed, 0) as times_redeemed,
+
+        -- lists: null for every product
+        object.applies_to.products as product_ids,
 
         -- booleans
         coalesce(object.valid, false) as is_valid,
@@ -48,9 +44,10 @@ renamed as (
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+        {{ from_epoch('object.redeem_by') }} as redeem_by_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -9,21 +9,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'credit_note_lines'), with_parent=true) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        parent_id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'credit_note_lines'), structure, with_parent=true) }}),
 
 renamed as (
 
@@ -47,7 +33,7 @@ renamed as (
         is_deleted,
         livemode
 
-    from unpacked
+    from latest
 
 )
 

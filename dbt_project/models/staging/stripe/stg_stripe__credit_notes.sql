@@ -7,6 +7,10 @@
     'reason': 'VARCHAR',
     'currency': 'VARCHAR',
     'amount': 'BIGINT',
+    'subtotal': 'BIGINT',
+    'discount_amount': 'BIGINT',
+    'out_of_band_amount': 'BIGINT',
+    'customer_balance_transaction': 'VARCHAR',
     'total': 'BIGINT',
     'pre_payment_amount': 'BIGINT',
     'post_payment_amount': 'BIGINT',
@@ -15,20 +19,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'credit_notes')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'credit_notes'), structure) }}),
 
 renamed as (
 
@@ -38,6 +29,7 @@ renamed as (
         id as credit_note_id,
         {{ id_of('object.invoice') }} as invoice_id,
         {{ id_of('object.customer') }} as customer_id,
+        {{ id_of('object.customer_balance_transaction') }} as customer_balance_transaction_id,
 
         -- text
         object.number,
@@ -47,10 +39,13 @@ renamed as (
         lower(object.currency) as currency,
 
         -- numbers: minor units
+        object.subtotal as subtotal_minor,
+        coalesce(object.discount_amount, 0) as discount_minor,
         object.amount as amount_minor,
         object.total as total_minor,
         object.pre_payment_amount as pre_payment_amount_minor,
         object.post_payment_amount as post_payment_amount_minor,
+        coalesce(object.out_of_band_amount, 0) as out_of_band_amount_minor,
 
         -- booleans
         is_deleted,
@@ -60,7 +55,7 @@ renamed as (
         {{ from_epoch('created') }} as created_at,
         {{ from_epoch('object.voided_at') }} as voided_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -10,21 +10,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'customer_balance_transactions'), with_parent=true) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        parent_id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'customer_balance_transactions'), structure, with_parent=true) }}),
 
 renamed as (
 
@@ -52,7 +38,7 @@ renamed as (
         -- times in UTC
         {{ from_epoch('created') }} as created_at
 
-    from unpacked
+    from latest
 
 )
 

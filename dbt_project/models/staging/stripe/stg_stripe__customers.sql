@@ -4,25 +4,15 @@
     'currency': 'VARCHAR',
     'balance': 'BIGINT',
     'delinquent': 'BOOLEAN',
+    'tax_exempt': 'VARCHAR',
+    'address': {'country': 'VARCHAR'},
+    'invoice_settings': {'default_payment_method': 'VARCHAR'},
     'metadata': {'segment': 'VARCHAR', 'tier': 'VARCHAR'},
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'customers')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'customers'), structure) }}),
 
 renamed as (
 
@@ -30,11 +20,14 @@ renamed as (
         -- ids
         account_id,
         id as customer_id,
+        {{ id_of('object.invoice_settings.default_payment_method') }} as default_payment_method_id,
 
         -- text
         object.name,
         object.email,
         lower(object.currency) as currency,
+        object.address.country,
+        object.tax_exempt,
         object.metadata.segment,
         object.metadata.tier as customer_tier,
 
@@ -49,7 +42,7 @@ renamed as (
         -- times in UTC
         {{ from_epoch('created') }} as created_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -7,20 +7,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'events')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'events'), structure) }}),
 
 renamed as (
 
@@ -43,7 +30,7 @@ renamed as (
         -- times in UTC
         {{ from_epoch('created') }} as created_at
 
-    from unpacked
+    from latest
 
 )
 

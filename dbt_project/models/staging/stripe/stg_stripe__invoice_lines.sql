@@ -6,6 +6,8 @@
     'quantity': 'VARCHAR',
     'quantity_decimal': 'VARCHAR',
     'discount_amounts': [{'amount': 'BIGINT', 'discount': 'VARCHAR'}],
+    'taxes': [{'amount': 'BIGINT'}],
+    'pretax_credit_amounts': [{'amount': 'BIGINT', 'type': 'VARCHAR'}],
     'period': {'start': 'BIGINT', 'end': 'BIGINT'},
     'pricing': {'price_details': {'price': 'VARCHAR', 'product': 'VARCHAR'}},
     'parent': {
@@ -16,6 +18,7 @@
             'proration': 'BOOLEAN',
         },
         'invoice_item_details': {
+            'invoice_item': 'VARCHAR',
             'subscription': 'VARCHAR',
             'proration': 'BOOLEAN',
         },
@@ -24,21 +27,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'invoice_lines'), with_parent=true) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        parent_id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'invoice_lines'), structure, with_parent=true) }}),
 
 renamed as (
 
@@ -53,6 +42,7 @@ renamed as (
             object.parent.invoice_item_details.subscription
         ) as subscription_id,
         object.parent.subscription_item_details.subscription_item as subscription_item_id,
+        object.parent.invoice_item_details.invoice_item as invoice_item_id,
         {{ id_of('object.pricing.price_details.price') }} as price_id,
         {{ id_of('object.pricing.price_details.product') }} as product_id,
 
@@ -63,6 +53,10 @@ renamed as (
         -- numbers: minor units; the quantity Stripe billed, whole or with decimals
         object.amount as amount_minor,
         {{ sum_of('object.discount_amounts') }} as discount_minor,
+        -- discounts are listed among the pretax credits once more
+        {{ sum_of("list_filter(object.pretax_credit_amounts, lambda entry: entry.type != 'discount')") }}
+            as pretax_credit_minor,
+        {{ sum_of('object.taxes') }} as tax_minor,
         try_cast(coalesce(object.quantity_decimal, object.quantity) as decimal(18, 6)) as quantity,
 
         -- lists
@@ -81,7 +75,7 @@ renamed as (
         {{ from_epoch("object.period.start") }} as period_start,
         {{ from_epoch('object.period.end') }} as period_end
 
-    from unpacked
+    from latest
 
 )
 

@@ -10,20 +10,7 @@
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'invoice_payments')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'invoice_payments'), structure) }}),
 
 renamed as (
 
@@ -56,7 +43,7 @@ renamed as (
         {{ from_epoch('object.status_transitions.paid_at') }} as paid_at,
         {{ from_epoch('object.status_transitions.canceled_at') }} as canceled_at
 
-    from unpacked
+    from latest
 
 )
 

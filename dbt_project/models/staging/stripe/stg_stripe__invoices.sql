@@ -24,25 +24,21 @@
     'amount_due': 'BIGINT',
     'amount_paid': 'BIGINT',
     'amount_remaining': 'BIGINT',
+    'pre_payment_credit_notes_amount': 'BIGINT',
+    'post_payment_credit_notes_amount': 'BIGINT',
     'attempt_count': 'INTEGER',
+    'next_payment_attempt': 'BIGINT',
+    'discounts': [{
+        'id': 'VARCHAR',
+        'start': 'BIGINT',
+        'end': 'BIGINT',
+        'source': {'coupon': 'VARCHAR'},
+    }],
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'invoices')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'invoices'), structure) }}),
 
 renamed as (
 
@@ -74,7 +70,12 @@ renamed as (
         object.amount_due as amount_due_minor,
         object.amount_paid as amount_paid_minor,
         object.amount_remaining as amount_remaining_minor,
+        object.pre_payment_credit_notes_amount as pre_payment_credit_notes_minor,
+        object.post_payment_credit_notes_amount as post_payment_credit_notes_minor,
         coalesce(object.attempt_count, 0) as attempt_count,
+
+        -- lists
+        {{ discounts_of('object.discounts') }} as discounts,
 
         -- booleans
         is_deleted,
@@ -85,12 +86,13 @@ renamed as (
         {{ from_epoch('object.period_start') }} as period_start,
         {{ from_epoch('object.period_end') }} as period_end,
         {{ from_epoch('object.due_date') }} as due_at,
+        {{ from_epoch('object.next_payment_attempt') }} as next_payment_attempt_at,
         {{ from_epoch('object.status_transitions.finalized_at') }} as finalized_at,
         {{ from_epoch('object.status_transitions.paid_at') }} as paid_at,
         {{ from_epoch('object.status_transitions.voided_at') }} as voided_at,
         {{ from_epoch('object.status_transitions.marked_uncollectible_at') }} as uncollectible_at
 
-    from unpacked
+    from latest
 
 )
 

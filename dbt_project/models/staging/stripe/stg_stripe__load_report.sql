@@ -12,20 +12,27 @@ renamed as (
 
         -- text
         kind,
+        how,
 
         -- numbers
         rows_read,
         rows_appended,
         requests,
+        coalesce(retries, 0) as retries,
+        coalesce(problems, 0) as problems,
 
         -- booleans
         livemode,
 
-        -- times in UTC; covered_until is exclusive
+        -- times in UTC by Stripe's clock; covered_until is exclusive
         covered_until,
         server_now,
         started_at,
-        finished_at
+        finished_at,
+        loaded_at,
+
+        -- time in UTC by the loader's own clock
+        recorded_at
 
     from source
 

@@ -1,6 +1,14 @@
 with
 
-revisions as (select * from {{ source('stripe', 'meter_usage_revisions') }}),
+revisions as (
+
+    select
+        *,
+        rowid as position
+    from {{ source('stripe', 'meter_usage_revisions') }}
+    where {{ is_finished('first_seen_at') }}
+
+),
 
 latest as (
 
@@ -11,7 +19,7 @@ latest as (
         customer_id,
 
         -- numbers: the newest revision of the window, in the meter's unit
-        cast(arg_max(aggregated_value, first_seen_at) as decimal(18, 6)) as quantity,
+        cast(arg_max(aggregated_value, row(first_seen_at, position)) as decimal(18, 6)) as quantity,
 
         -- booleans: changed since it was first seen
         count(distinct aggregated_value) > 1 as is_revised,

@@ -2,25 +2,13 @@
     'display_name': 'VARCHAR',
     'event_name': 'VARCHAR',
     'status': 'VARCHAR',
+    'status_transitions': {'deactivated_at': 'BIGINT'},
     'default_aggregation': {'formula': 'VARCHAR'},
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'meters')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'meters'), structure) }}),
 
 renamed as (
 
@@ -40,9 +28,10 @@ renamed as (
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+        {{ from_epoch('object.status_transitions.deactivated_at') }} as deactivated_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -19,26 +19,15 @@
         'usage_type': 'VARCHAR',
         'meter': 'VARCHAR',
     },
+    'tax_behavior': 'VARCHAR',
+    'currency_options': 'MAP(VARCHAR, STRUCT(unit_amount_decimal VARCHAR, tax_behavior VARCHAR))',
     'lookup_key': 'VARCHAR',
     'nickname': 'VARCHAR',
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'prices')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'prices'), structure) }}),
 
 renamed as (
 
@@ -57,6 +46,7 @@ renamed as (
         object.recurring.usage_type,
         object.recurring.interval as billing_interval,
         object.transform_quantity.round as package_rounding,
+        object.tax_behavior,
         object.lookup_key,
         object.nickname,
 
@@ -65,8 +55,9 @@ renamed as (
         object.recurring.interval_count,
         object.transform_quantity.divide_by as package_size,
 
-        -- lists
+        -- lists: currency_options maps each further currency to its terms, where it has its own
         object.tiers,
+        object.currency_options,
 
         -- booleans
         coalesce(object.active, false) as is_active,
@@ -76,7 +67,7 @@ renamed as (
         -- times in UTC
         {{ from_epoch('created') }} as created_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -2,25 +2,15 @@
     'name': 'VARCHAR',
     'active': 'BOOLEAN',
     'unit_label': 'VARCHAR',
+    'tax_code': 'VARCHAR',
+    'default_price': 'VARCHAR',
+    'updated': 'BIGINT',
     'metadata': {'plan': 'VARCHAR', 'plan_rank': 'INTEGER'},
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'products')) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'products'), structure) }}),
 
 renamed as (
 
@@ -28,10 +18,12 @@ renamed as (
         -- ids
         account_id,
         id as product_id,
+        {{ id_of('object.default_price') }} as default_price_id,
 
         -- text
         object.name as product_name,
         object.unit_label,
+        {{ id_of('object.tax_code') }} as tax_code,
         object.metadata.plan,
 
         -- numbers
@@ -43,9 +35,10 @@ renamed as (
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+        {{ from_epoch('object.updated') }} as updated_at
 
-    from unpacked
+    from latest
 
 )
 

@@ -5,27 +5,19 @@
         'recurring': {'meter': 'VARCHAR', 'usage_type': 'VARCHAR'},
     },
     'quantity': 'BIGINT',
+    'discounts': [{
+        'id': 'VARCHAR',
+        'start': 'BIGINT',
+        'end': 'BIGINT',
+        'source': {'coupon': 'VARCHAR'},
+    }],
     'current_period_start': 'BIGINT',
     'current_period_end': 'BIGINT',
 } %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'subscription_items'), with_parent=true) }}),
-
-unpacked as (
-
-    select
-        account_id,
-        id,
-        parent_id,
-        created,
-        is_deleted,
-        livemode,
-        {{ unpack('payload', structure) }} as object
-    from latest
-
-),
+latest as ({{ latest_versions(source('stripe', 'subscription_items'), structure, with_parent=true) }}),
 
 renamed as (
 
@@ -43,6 +35,9 @@ renamed as (
         -- numbers: absent on metered items
         object.quantity,
 
+        -- lists: discounts of the item alone
+        {{ discounts_of('object.discounts') }} as discounts,
+
         -- booleans
         is_deleted,
         livemode,
@@ -52,7 +47,7 @@ renamed as (
         {{ from_epoch('object.current_period_start') }} as current_period_start,
         {{ from_epoch('object.current_period_end') }} as current_period_end
 
-    from unpacked
+    from latest
 
 )
 

@@ -1,0 +1,1 @@
+"""Backup and restore of what cannot be loaded again: docs/backup.md says what that is and why."""
