@@ -100,11 +100,13 @@ def is_passing(error: "StripeError") -> bool:
 
 
 def is_nowhere(error: "StripeError") -> bool:
-    """Whether what was asked for does not exist, or the parent that a parameter names (400), but not a cursor."""
+    """Whether Stripe says that what was asked for, or the parent that a parameter names, does not exist; no cursor.
+
+    A 404 alone does not say so: a proxy's page, or a path that the server does not know, must not delete anything.
+    """
     told = _told(error)
-    if told.get("param") == "starting_after":
-        return False
-    return error.http_status == 404 or (error.http_status == 400 and told.get("code") == "resource_missing")
+    is_missing = error.http_status in (400, 404) and told.get("code") == "resource_missing"
+    return is_missing and told.get("param") != "starting_after"
 
 
 def _told(error: "StripeError") -> dict[str, object]:

@@ -34,20 +34,25 @@ class Budget:
         self._endpoint_gap = 1 / endpoint_rate if endpoint_rate else 0.0
         self._free_at: dict[str, float] = {}  # path template, or "" for all → when the next request may start
         self._pauses = Counter[str]()
+        self._paused_until = float("-inf")  # of the last pause of all
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._clock, self._sleep = clock, sleep or self._stopped.wait
 
     def wait(self, endpoint: str) -> None:
         """Return when a request to `endpoint` (a path template) may start. Raises Stopped."""
-        self._take(endpoint, self._endpoint_gap)
-        self._take("", self._gap)
+        while True:
+            pauses = self._pauses[""]
+            self._take(endpoint, self._endpoint_gap)
+            self._take("", self._gap)
+            if self._pauses[""] == pauses:
+                return  # else moments of this endpoint have gathered behind the pause: they are to be spread anew
 
     def _take(self, name: str, gap: float) -> None:
         while True:
             with self._lock:
                 now = self._clock()
-                at = max(now, self._free_at.get(name, now))
+                at = max(now, self._free_at.get(name, now), self._paused_until)
                 self._free_at[name] = at + gap
                 pauses = self._pauses[name]
             self.rest(at - now)
@@ -60,6 +65,8 @@ class Budget:
             until = self._clock() + seconds
             self._free_at[endpoint] = max(self._free_at.get(endpoint, until), until)
             self._pauses[endpoint] += 1
+            if not endpoint:
+                self._paused_until = self._free_at[""]
 
     def rest(self, seconds: float) -> None:
         """Wait, alone. Raises Stopped, also at once, when the load has been stopped."""

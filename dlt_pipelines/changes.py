@@ -34,6 +34,10 @@ class Plan:
         """Whether the kind's list is read from its newest object to its oldest."""
         return self.how[table] not in (CHANGES, SKIPPED)
 
+    def compares_all(self, table: str) -> bool:
+        """Whether nested lists are compared too where their parent has not changed: the reading that is due weekly."""
+        return self.is_whole(table) and self.how[table] != WHOLE
+
 
 def plan_of(load: Load, news: News) -> Plan:
     """How each kind is to be read, and a line about it where every list is read whole.
@@ -67,6 +71,8 @@ def _how(load: Load, kind: Kind, news: News) -> str:
     if load.started_at - last >= timedelta(days=load.config.whole_reread_days):
         return WEEKLY
     old = len(news.touched.get(kind.table, {})) - len(_made_since(load, kind, news))
+    if kind.table == "subscriptions":
+        old += len(news.repriced)  # each a list of its own
     return WHOLE if old > 1 + load.landed(kind.table).count // PAGE else CHANGES
 
 
@@ -85,7 +91,8 @@ def read_objects(load: Load, crew: Crew, plan: Plan, news: News) -> Iterator[Bat
         touched = news.touched.get(kind.table, {})
         how = plan.how[kind.table]
         load.tally(kind.table).how = how
-        reader = KindReader(load, crew, kind, touched, plan.is_whole(kind.table) and how != WHOLE, how == WEEKLY)
+        audits = how == WEEKLY and kind.silent is None  # of the others, events do not tell all
+        reader = KindReader(load, crew, kind, touched, plan.compares_all(kind.table), audits)
         yield from reader.tables()
         readers.append(reader)
         if how == SKIPPED:

@@ -6,12 +6,12 @@ import msgspec
 
 from dlt_pipelines.context import Batch, Load
 from dlt_pipelines.crew import Crew, Job
-from dlt_pipelines.errors import BadResponse
-from dlt_pipelines.rows import Embedded, head_of, version_hash
+from dlt_pipelines.rows import Embedded, head_decoder, read_head, version_hash
 from dlt_pipelines.stripe_api import Nested
 from dlt_pipelines.versions import Versions
 
 CHUNK = 5_000  # entries that are compared with the warehouse at a time
+_HEADS = head_decoder()
 
 
 class Children:
@@ -69,10 +69,8 @@ class Children:
             landed = known.get(parent, {})
             there = set()
             for payload in entries:
-                try:
-                    head = head_of(payload, self.nested.path)
-                except BadResponse:
-                    self._tally.note("no_id", f"in {parent}")
+                head = read_head(payload, _HEADS, self._tally, f"in {parent}")
+                if head is None:
                     continue
                 there.add(head.id)
                 hashed = version_hash(payload)

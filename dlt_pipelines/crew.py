@@ -78,7 +78,8 @@ class Crew:
 
     def _next(self) -> Job | None:
         """A job of the endpoint that has waited longest and has a worker to spare."""
-        is_full = sum(map(len, self._waiting.values())) > BACKLOG
+        # Lists do not wait for lists, or a load that has nothing but many of them would never begin.
+        is_full = sum(len(jobs) for jobs in self._waiting.values() if not jobs[0].is_list) > BACKLOG
         for endpoint in list(self._waiting):
             is_list = self._waiting[endpoint][0].is_list
             if self._busy[endpoint] < PER_ENDPOINT and not (is_full and is_list):

@@ -3,7 +3,8 @@
 import re
 
 # The prefix tells test from live and is no secret; what follows it is.
-_SECRETS = re.compile(r"\b((?:sk|rk|pk)_(?:test|live)_|(?:sk|rk|pk|whsec)_)[A-Za-z0-9_*]+")
+# (A prefix that is all there is, as in "set it to rk_test_…", stays as it is.)
+_SECRETS = re.compile(r"\b((?:sk|rk|pk)_(?:test|live)_|(?:sk|rk|pk|whsec)_(?!(?:test|live)_…))[A-Za-z0-9_*]+")
 
 
 class LoaderError(Exception):

@@ -1,13 +1,14 @@
 """Batches into the warehouse through dlt: append-only tables of fixed columns, and the source's state beside them."""
 
-import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from dlt_pipelines.context import Batch
+from dlt_pipelines.dlt_settings import imported_dlt
 from dlt_pipelines.errors import LoaderError, WarehouseFailed
 from dlt_pipelines.rows import STAMP
 from dlt_pipelines.settings import Settings
@@ -15,14 +16,6 @@ from dlt_pipelines.state import Cursors, from_state, to_state
 from dlt_pipelines.warehouse import SCHEMA, explain
 
 PIPELINE, SOURCE = "meterwise_stripe", "stripe"
-# What must hold wherever the command is started; .dlt/config.toml says why, and is only found from the repository root.
-DLT_SETTINGS = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "EXTRACT__NEXT_ITEM_MODE": "fifo",
-    "LOAD__DELETE_COMPLETED_JOBS": "true",
-    "LOAD__WORKERS": "1",
-    "DATA_WRITER__BUFFER_MAX_ITEMS": "1",
-}
 # DuckDB's share of memory in MB, beside Python's 200: without a limit an insert of a million objects takes over 1 GB.
 # It grows with the widest rows, since DuckDB holds so many values of a column at once.
 MEMORY, HELD = 128, 2_048
@@ -34,36 +27,56 @@ class Landing:
     """Appends batches to the schema raw_stripe; each `append` is one load package of dlt, in one piece or not at all.
 
     What a killed load left in dlt's folder is dropped, packages half loaded included: their rows are fetched again,
-    what did land is known by its hash, and dlt finds its schema and state in the warehouse. dlt is imported here
-    because that takes more than a second.
+    what did land is known by its hash, and dlt finds its schema and state in the warehouse.
     """
 
     def __init__(self, settings: Settings, connection: duckdb.DuckDBPyConnection, tables: set[str], torn: bool) -> None:
-        if torn:
-            shutil.rmtree(settings.dlt / PIPELINE, ignore_errors=True)
-        os.environ.update({name: value for name, value in DLT_SETTINGS.items() if name not in os.environ})
-        import dlt
-
-        self._settings, self._tables, self._dlt = settings, set(tables), dlt
+        self._settings, self._tables, self._dlt = settings, set(tables), imported_dlt()
         self._connection, self._widest = connection, 0
         self._make_room(0)
-        self._pipeline = dlt.pipeline(
-            PIPELINE,
-            destination=dlt.destinations.duckdb(connection),
-            dataset_name=SCHEMA,
-            pipelines_dir=str(settings.dlt),
-        )
+        self._pipeline = self._begun(torn)
+        if self._pipeline.has_pending_data:  # dlt would land that, and drop what it is given
+            self._pipeline = self._begun(torn=True)
 
-    def cursors(self) -> Cursors:
-        """What the last finished load left; read from the warehouse where dlt's folder does not know it."""
+    def cursors(self, finished: datetime | None) -> Cursors:
+        """What the last finished load left, whose rows are stamped `finished`: dlt's state in the warehouse.
+
+        dlt prefers its own folder where that is ahead. It is when somebody puts an older warehouse back, and then what
+        came between the two would never be read: only cursors that the report in the warehouse bears out are taken.
+        """
+        cursors = self._cursors()
+        if cursors.stamp != finished:
+            self._pipeline = self._begun(torn=True)
+            cursors = self._cursors()
+        is_known = cursors.stamp is not None and finished is not None and cursors.stamp <= finished
+        return cursors if is_known else Cursors()
+
+    def _cursors(self) -> Cursors:
         self._pipeline.sync_destination()
         return from_state(self._pipeline.state.get("sources", {}).get(SOURCE, {}))
+
+    def _begun(self, torn: bool) -> Any:
+        """dlt's pipeline; torn: without what its folder holds."""
+        folder, dlt = self._settings.dlt, self._dlt
+        if torn and (folder / PIPELINE).exists():
+            try:
+                shutil.rmtree(folder / PIPELINE)
+            except OSError as error:
+                raise explain(folder / PIPELINE, error) from error
+        return dlt.pipeline(
+            PIPELINE,
+            destination=dlt.destinations.duckdb(self._connection),
+            dataset_name=SCHEMA,
+            pipelines_dir=str(folder),
+        )
 
     def append(self, steps: dict[str, Iterator[Batch]], cursors: Cursors | None = None) -> None:
         """Append batches, one resource per name, in order; with `cursors`, they become the state in the same package.
 
-        Raises a LoaderError, of a reader or in DuckDB's or dlt's own words.
+        Raises a LoaderError, of a reader or in DuckDB's or dlt's own words, and KeyboardInterrupt.
         """
+        from dlt.common.runtime import signals
+
         dlt = self._dlt
 
         @dlt.source(name=SOURCE)  # type: ignore[untyped-decorator]
@@ -74,7 +87,10 @@ class Landing:
                 )
 
         try:
-            self._pipeline.run(stripe())
+            with signals.intercepted_signals():  # dlt does so itself, but forgets a Ctrl-C that comes between two steps
+                self._pipeline.run(stripe())
+                if cursors is None:  # else the load is finished
+                    signals.raise_if_signalled()
         except Exception as error:
             raise self._cause(error) from error
 

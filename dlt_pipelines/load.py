@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ import duckdb
 from dlt_pipelines import inbox
 from dlt_pipelines.changes import Plan, plan_of, read_objects
 from dlt_pipelines.client import Reader
-from dlt_pipelines.config import read_config
+from dlt_pipelines.config import Config, read_config
 from dlt_pipelines.context import Batch, Load
 from dlt_pipelines.crew import Crew
 from dlt_pipelines.errors import LoaderError, PermissionMissing
@@ -68,8 +69,10 @@ def load(settings: Settings, progress: Progress) -> Loaded:
         begun, account, landing, mark = _begin(settings, connection, progress)
         try:
             return _load(settings, begun, account, landing, mark)
-        except LoaderError:
+        except LoaderError as error:
             _keep_problems(settings, connection, begun)
+            if isinstance(error, PermissionMissing):
+                raise _all_missing(begun.reader, begun.config, error) from error
             raise
     finally:
         progress.close()
@@ -80,12 +83,9 @@ def _load(settings: Settings, begun: Load, account: bytes, landing: Landing, mar
     news, usage = News(), MeteredUsage(begun)
     plans: list[Plan] = []
     try:
-        objects = {
-            ACCOUNT.table: read_account(begun, account),
-            EVENTS.table: read_events(begun, settings, news),
-            "objects": _objects(begun, news, plans),
-        }
-        landing.append(objects)
+        # One resource, so that objects wait for the events whatever order dlt is told to take resources in.
+        steps = (read_account(begun, account), read_events(begun, settings, news), _objects(begun, news, plans))
+        landing.append({"objects": chain.from_iterable(steps)})
         _tell(begun, begun.tallies)
         before = set(begun.tallies)
         landing.append({DAYS: usage.read_days(), HOURS: usage.read_hours(), PERIODS: usage.read_periods()})
@@ -99,7 +99,7 @@ def _load(settings: Settings, begun: Load, account: bytes, landing: Landing, mar
         PROBLEMS: problem_rows(begun, run),
     }
     landing.append(rows, _moved(begun, plans[0], news, is_whole))
-    mark.unlink()
+    mark.unlink(missing_ok=True)
     inbox.mark_loaded(settings, news.from_inbox, begun.stamp)
     customers = Warehouse(begun.warehouse.connection).count("customers")
     return Loaded(begun.account_id, f"{begun.started_at.isoformat()}Z", customers, begun.tallies)
@@ -111,7 +111,10 @@ def _begin(
     """Ask whose key this is, refuse another account's, and leave a mark that a load is under way until it ends."""
     config, warehouse, tally = read_config(), Warehouse(connection), Tally()
     reader = Reader(settings, share=config.rate_share, workers=config.workers)
-    account = reader.agree_clock(tally)
+    try:
+        account = reader.agree_clock(tally)
+    except PermissionMissing as refusal:
+        raise _all_missing(reader, config, refusal) from refusal
     account_id, now = head_of(account, ACCOUNT.path).id, reader.server_now
     warehouse.check_account(account_id, settings.is_live)
     if others := inbox.remember_account(settings, account_id, settings.is_live):
@@ -137,7 +140,7 @@ def _begin(
         started_at=now,
         stamp=stamp,
         config=config,
-        cursors=landing.cursors(),
+        cursors=landing.cursors(warehouse.finished()),
         progress=progress,
         tallies={ACCOUNT.table: tally},
     )
@@ -145,27 +148,28 @@ def _begin(
 
 
 def _objects(begun: Load, news: News, plans: list[Plan]) -> Iterator[Batch]:
-    """Every kind, planned once the events have been read; a 403 is told with all permissions that are missing."""
+    """Every kind, planned once the events have been read."""
     plan = plan_of(begun, news)
     plans.append(plan)
-    crew = Crew(begun.config.workers, begun.reader.stop)
-    try:
-        yield from read_objects(begun, crew, plan, news)
-    except PermissionMissing as refusal:
-        reader, tally = begun.reader.again(), begun.tally(ACCOUNT.table)
-        kinds = [kind for kind in (*KINDS, EVENTS) if kind.table not in begun.config.skip]
-        raise all_missing(missing_permissions(reader, kinds, tally) or [refusal.permission]) from refusal
+    yield from read_objects(begun, Crew(begun.config.workers, begun.reader.stop), plan, news)
+
+
+def _all_missing(reader: Reader, config: Config, refusal: PermissionMissing) -> PermissionMissing:
+    """A 403, whichever request met it first, told with all the permissions that the key lacks."""
+    kinds = [kind for kind in (ACCOUNT, EVENTS, *KINDS) if kind.table not in config.skip]
+    return all_missing(missing_permissions(reader.again(), kinds, Tally()) or [refusal.permission])
 
 
 def _moved(begun: Load, plan: Plan, news: News, is_whole: bool) -> Cursors:
     """Where the next load goes on."""
     before, now = begun.cursors, begun.started_at
-    whole = {table: now for table in plan.how if plan.is_whole(table)}
+    whole = {table: now for table in plan.how if plan.compares_all(table)}
+    newest = max(news.newest or 0, before.events_until or 0) or begun.started_second
     return replace(
         before,
         stamp=begun.stamp,
         read_at=now,
-        events_until=max(news.newest or 0, before.events_until or 0) or begun.started_second,
+        events_until=min(newest, begun.started_second),  # an event dated ahead must not hide those that come before it
         whole_at={**before.whole_at, **whole},
         reread_at=now if plan.rereads else before.reread_at,
         usage_window_at=now if is_whole else before.usage_window_at,
@@ -186,6 +190,6 @@ def _tell(begun: Load, tables: Iterable[str]) -> None:
 def _keep_problems(settings: Settings, connection: duckdb.DuckDBPyConnection, begun: Load) -> None:
     """Land what a load met that it did not survive. Of a load that failed nothing else is reported."""
     if any(tally.problems for tally in begun.tallies.values()):
-        with suppress(LoaderError):  # what ended the load is what people are told
+        with suppress(LoaderError, duckdb.Error):  # what ended the load is what people are told
             landing = Landing(settings, connection, begun.warehouse.tables, torn=True)
             landing.append({PROBLEMS: problem_rows(begun, run_id(), is_fatal=True)})

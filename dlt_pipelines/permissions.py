@@ -31,7 +31,7 @@ def all_missing(missing: list[str]) -> PermissionMissing:
     """The refusal that names them all."""
     return PermissionMissing(
         f"The key lacks permissions that the load needs: {', '.join(missing)}; give the restricted key read access to "
-        "them in Stripe's dashboard, or leave their tables out: `skip` in .dlt/config.toml.",
+        "them in Stripe's dashboard, or leave tables out by `skip` in .dlt/config.toml (not account, events, usage).",
         missing[0] if missing else "",
     )
 

@@ -12,6 +12,8 @@ PROBLEMS = {
     "the list went on after the one before it.",
     "no_id": "{count} × an object had no id and was left out: its versions could not be told from another's; "
     "tell Stripe if it repeats.",
+    "odd_shape": "{count} × an object had a field of another type than Stripe documents; "
+    "it was kept as sent, and what hangs on it was read by itself.",
     "beyond_2_53": "{count} × a usage value is beyond 2^53, where Stripe's own number is no longer exact; "
     "it was kept as sent.",
     "deleted_parent": "{count} × an object was deleted while what belongs to it was read; "

@@ -134,10 +134,32 @@ class Head(msgspec.Struct):
 
 
 def head_decoder(*nested_fields: str) -> msgspec.json.Decoder[Any]:
-    """A decoder of one kind's heads: Head, and an `Embedded` per field of a nested list (empty where it is absent)."""
-    empty = msgspec.field(default_factory=lambda: Embedded([]))
-    embedded = [(name, Embedded, empty) for name in nested_fields]
+    """A decoder of one kind's heads: Head, and an `Embedded` per field of a nested list (None where there is none)."""
+    embedded = [(name, Embedded | None, None) for name in nested_fields]
     return msgspec.json.Decoder(msgspec.defstruct("HeadWithLists", embedded, bases=(Head,)) if embedded else Head)
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+def read_head(
+    payload: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Any], tally: Tally, where: str = ""
+) -> Any | None:
+    """What `decoder` reads of an object; of one whose fields are of another type than documented, the id alone.
+
+    None when it has no id, and cannot be kept. Both are counted; where: told of one without an id.
+    """
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError:
+        try:
+            named = msgspec.json.decode(payload, type=_Named)
+        except msgspec.ValidationError:
+            tally.note("no_id", where)
+            return None
+    tally.note("odd_shape", named.id)
+    return decoder.type(id=named.id)
 
 
 def head_of(payload: bytes | msgspec.Raw, path: str) -> Head:

@@ -72,6 +72,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     [sources.stripe] of .dlt/secrets.toml) and DESTINATION__DUCKDB__CREDENTIALS for the warehouse's path.
     """
     destination = environment.get("DESTINATION__DUCKDB__CREDENTIALS", "").removeprefix("duckdb:///")
+    if ":" in destination or destination.startswith("{"):  # md:…, :memory: and JSON would become odd names of files
+        raise SettingMissing(
+            "DESTINATION__DUCKDB__CREDENTIALS is no path of a file; expected one, such as data/warehouse.duckdb or "
+            "duckdb:////srv/warehouse.duckdb: the warehouse is a DuckDB file on this machine."
+        )
     return Settings(
         data=Path(environment.get("METERWISE_DATA") or "data").absolute(),
         api_base=(environment.get("STRIPE_API_BASE") or STRIPE_API).rstrip("/"),
@@ -88,7 +93,7 @@ def _key(environment: Mapping[str, str]) -> str:
     try:
         secrets = tomllib.loads(SECRETS.read_text())
         return str(secrets.get("sources", {}).get("stripe", {}).get("stripe_secret_key", ""))
-    except (tomllib.TOMLDecodeError, OSError, AttributeError) as error:
+    except (ValueError, OSError, AttributeError) as error:
         raise SettingMissing(
             f"{SECRETS} cannot be read ({type(error).__name__}); expected TOML as dlt writes it."
         ) from error

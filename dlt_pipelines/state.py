@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,6 @@ class Cursors:
     reread_at: datetime | None = None
     usage_window_at: datetime | None = None
     reading: str = ""
-
-    def after(self, **changes: Any) -> "Cursors":
-        """These cursors with some of them moved."""
-        return replace(self, **changes)
 
 
 def reading_list(skip: tuple[str, ...] = ()) -> str:

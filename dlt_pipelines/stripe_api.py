@@ -37,6 +37,8 @@ class Kind:
 
     object: its name in Stripe's payloads, by which events tell of it. permission: what a restricted key needs.
     deletable: an id that is landed and no longer listed is asked for by id, and becomes a tombstone when gone.
+    hides: its list leaves out some that exist (archived alerts): what is landed and not listed is asked for as well.
+    hides_clocks: its list leaves out objects on a test clock, which are simulations; so they are not landed by id.
     is_dated: its list can be filtered by `created`, which its objects carry.
     silent: it can change without an event; the parameters of the list of those that still can (None: it cannot).
     silent_where: SQL over `payload` that finds the same among what landed.
@@ -50,6 +52,8 @@ class Kind:
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
     nested: tuple[Nested, ...] = ()
     deletable: bool = False
+    hides: bool = False
+    hides_clocks: bool = False
     is_dated: bool = True
     silent: dict[str, Any] | None = None
     silent_where: str = "true"
@@ -81,13 +85,14 @@ KINDS = (
     Kind("promotion_codes", "/v1/promotion_codes", "promotion_code", "promotion_code_read"),
     Kind("tax_rates", "/v1/tax_rates", "tax_rate", "tax_rate_read"),
     Kind("meters", "/v1/billing/meters", "billing.meter", "billing_meter_read", is_dated=False),
-    Kind("alerts", "/v1/billing/alerts", "billing.alert", "billing_alert_read", is_dated=False, silent={}),
+    Kind("alerts", "/v1/billing/alerts", "billing.alert", "billing_alert_read", hides=True, is_dated=False, silent={}),
     Kind(
         "customers",
         "/v1/customers",
         "customer",
         "customer_read",
         deletable=True,
+        hides_clocks=True,
         nested=(
             Nested(
                 "customer_balance_transactions", "", "/v1/customers/{id}/balance_transactions", outlives=True, told=True
@@ -110,6 +115,7 @@ KINDS = (
                 params={"expand": ["data.discounts"]},
             ),
         ),
+        hides_clocks=True,
     ),
     Kind("subscription_schedules", "/v1/subscription_schedules", "subscription_schedule", "subscription_read"),
     Kind(
@@ -121,6 +127,7 @@ KINDS = (
             Nested("quote_lines", "", "/v1/quotes/{id}/line_items"),
             Nested("quote_upfront_lines", "", "/v1/quotes/{id}/computed_upfront_line_items"),
         ),
+        hides_clocks=True,
         is_dated=False,
         silent={"status": "draft"},  # edits of a draft have no event
         silent_where="json_extract_string(payload, '$.status') = 'draft'",
@@ -200,7 +207,7 @@ LEFT_OUT = {
     "/v1/plans": "each plan is a price of the same id",
     "/v1/billing/credit_balance_summary": "sums of credit_balance_transactions, without an id",
     "/v1/webhook_endpoints": "settings, not billing",
-    "/v1/test_helpers/test_clocks": "test helpers; what hangs on one is loaded once an event names it",
+    "/v1/test_helpers/test_clocks": "test helpers; customers, subscriptions and quotes on one are left out",
 }
 
 

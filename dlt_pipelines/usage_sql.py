@@ -132,14 +132,17 @@ from copied
 
 # (meter, customer) pairs and from when their days and hours are read; null where nothing is asked.
 # A pair is known if a finished load has landed a row of it, or an item that names it: unused ones have no rows.
+# Of a known pair, too, a new item is read from its subscription's start, which may be dated back.
 PAIRS = """
 create temp table pairs as
-with named as (
+with fresh as (select id from {subscription_items} group by id having min(loaded_at) > getvariable('stamp')),
+named as (
     select
         items.id,
         items.meter_id,
         owners.customer_id,
         date_trunc('day', make_timestamp(owners.started * 1000000)) as since,
+        if(items.id in (from fresh), since, null) as fresh_since,
         case
             when items.replaced_at is not null then items.replaced_at
             when owners.ended is null then 'infinity'::timestamp
@@ -184,11 +187,11 @@ known as (
     group by meter_id, customer_id
 ),
 metered as (
-    select meter_id, customer_id, min(since) as since, max(ended_at) as ended_at
+    select meter_id, customer_id, min(since) as since, min(fresh_since) as fresh_since, max(ended_at) as ended_at
     from (
-        select meter_id, customer_id, since, ended_at from named
+        select meter_id, customer_id, since, fresh_since, ended_at from named
         union all
-        select meter_id, customer_id, since, ended_at from billed_pairs
+        select meter_id, customer_id, since, null, ended_at from billed_pairs
     )
     group by meter_id, customer_id
 ),
@@ -197,6 +200,7 @@ joined as (
         coalesce(metered.meter_id, known.meter_id) as meter_id,
         coalesce(metered.customer_id, known.customer_id) as customer_id,
         metered.since,
+        metered.fresh_since,
         greatest(
             coalesce(metered.ended_at, '-infinity'::timestamp), coalesce(known.last_used, '-infinity'::timestamp)
         ) as lives_until,
@@ -211,7 +215,7 @@ select
     meter_id,
     customer_id,
     is_known,
-    if(is_known, if(lives_until > reads_from, reads_from, null), since) as days_from,
+    if(is_known, least(if(lives_until > reads_from, reads_from, null), fresh_since), since) as days_from,
     case
         when is_known and lives_until > recent_from then recent_from
         when not is_known and lives_until > getvariable('until') - to_days(getvariable('recent_days'))

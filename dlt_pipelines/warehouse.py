@@ -23,9 +23,17 @@ def open_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
     refuse_unfinished_restore(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(str(path))
+        connection = duckdb.connect(str(path))
     except (OSError, duckdb.Error) as error:
         raise explain(path, error) from error
+    # DuckDB opens a CSV or Parquet file as well, as a database in memory: all that is written to it would be lost
+    file = connection.execute("select path from duckdb_databases() where database_name = current_database()").fetchone()
+    if file is None or file[0] is None:
+        connection.close()
+        raise WarehouseFailed(
+            f"{path} is a file of another kind, no DuckDB database; name another by DESTINATION__DUCKDB__CREDENTIALS."
+        )
+    return connection
 
 
 def refuse_unfinished_restore(data: Path) -> None:
@@ -77,6 +85,10 @@ class Warehouse:
         held: list[tuple[str, bool | None]] = []
         if "accounts" in self.tables:
             held = self._rows("select distinct account_id, livemode from raw_stripe.accounts")
+        if not held:  # a first load that was killed may have landed other tables before that one
+            for table in sorted(self.tables):
+                if {"account_id", "livemode"} <= self._columns(table):
+                    held += self._rows(f"select distinct account_id, livemode from {SCHEMA}.{table}")  # noqa: S608 - names from the catalogue
         if self._rows("select 1 from duckdb_tables() where schema_name = 'raw_usage' and table_name = 'files'"):
             held += self._rows("select distinct account_id, null from raw_usage.files")  # usage logs know no mode
         for account, held_live in held:
@@ -102,6 +114,13 @@ class Warehouse:
             for stamp in {"loaded_at", "first_seen_at"} & columns:
                 stamps += self._rows(f"select max({stamp}) from {SCHEMA}.{table}")  # noqa: S608 - names from the catalogue
         return max((stamp for (stamp,) in stamps if stamp is not None), default=None)
+
+    def finished(self) -> datetime | None:
+        """The stamp of the last finished load: the newest of the load report; None before the first."""
+        if "loaded_at" not in self._columns("load_report"):  # not there, or of a version without cursors
+            return None
+        [(stamp,)] = self._rows(f"select max(loaded_at) from {SCHEMA}.load_report")  # noqa: S608 - a name of ours
+        return stamp if isinstance(stamp, datetime) else None
 
     def _columns(self, table: str) -> set[str]:
         return {

@@ -12,7 +12,9 @@ import pytest
 from tests.commands import ROOT, module
 
 README = ROOT / "README.md"
-SETTING = re.compile(r"\b(?:STRIPE_[A-Z_]+|METERWISE_[A-Z_]+|MLFLOW_TRACKING_URI|DBT_TARGET(?:_PATH)?|(?:SOURCES|DESTINATION)__[A-Z_]+)\b")
+SETTING = re.compile(
+    r"\b(?:(?:STRIPE|METERWISE)_[A-Z_]+|(?:SOURCES|DESTINATION)__[A-Z_]+|MLFLOW_TRACKING_URI|DBT_TARGET(?:_PATH)?)\b"
+)
 # Set by our own Makefile and runner for the tools, not by a person.
 INTERNAL = {"DBT_TARGET_PATH"}
 

@@ -15,10 +15,10 @@ import msgspec
 from dlt_pipelines.backup.archive import check, extract
 from dlt_pipelines.backup.make import LONG, Say, is_full, limits, quoted, sync
 from dlt_pipelines.backup.manifest import PLACES, WAREHOUSE, Entry, Manifest
-from dlt_pipelines.errors import BackupDamaged, FolderUnusable, RestoreUnfinished, StateInPlace
+from dlt_pipelines.errors import BackupDamaged, FolderUnusable, OtherAccount, RestoreUnfinished, StateInPlace
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.stages import one_run_at_a_time
-from dlt_pipelines.warehouse import RESTORING
+from dlt_pipelines.warehouse import RESTORING, Warehouse, mode, open_warehouse
 
 BUILT = "built"  # in RESTORING: the seal of the backup whose files are all there, ready to be put in place
 DONE = ".restored"  # what RESTORING becomes, only to be removed
@@ -47,7 +47,7 @@ def restore(settings: Settings, file: Path, say: Say, only_missing: bool = False
     A restore that was killed is taken up again by the same command: before its files were complete it begins anew,
     afterwards it goes on putting them in place. only_missing: what is there is kept, and only the rest put back.
     rename: moves one finished file or folder to its place.
-    Raises BackupDamaged, BackupTooNew, StateInPlace, RestoreUnfinished, Locked or FolderUnusable.
+    Raises BackupDamaged, BackupTooNew, StateInPlace, OtherAccount, RestoreUnfinished, Locked or FolderUnusable.
     """
     data, work = settings.data, settings.data / RESTORING
     if not (work / BUILT).exists():
@@ -62,6 +62,7 @@ def restore(settings: Settings, file: Path, say: Say, only_missing: bool = False
                 say("an interrupted restore of it is finished")
             else:
                 places = _free(settings, only_missing)
+                _refuse_another_account(settings, manifest)
                 wanted = [entry for entry in manifest.files if _place_of(entry) in places]
                 _build(settings, file, msgspec.structs.replace(manifest, files=wanted), seal, say)
             _put_in_place(settings, work, rename)
@@ -71,6 +72,20 @@ def restore(settings: Settings, file: Path, say: Say, only_missing: bool = False
             "mend that and run the same command again."
         ) from error
     return manifest
+
+
+def _refuse_another_account(settings: Settings, manifest: Manifest) -> None:
+    """Raises OtherAccount when the warehouse that stays is of another account or mode than the backup."""
+    if manifest.account_id is None or not settings.warehouse.exists():
+        return
+    with closing(open_warehouse(settings.warehouse)) as connection:
+        try:
+            Warehouse(connection).check_account(manifest.account_id, bool(manifest.livemode))
+        except OtherAccount as error:
+            raise OtherAccount(
+                f"The backup is of {manifest.account_id} ({mode(bool(manifest.livemode))}) and {settings.warehouse} "
+                "is not; set METERWISE_DATA to another folder: nothing was restored."
+            ) from error
 
 
 def _build(settings: Settings, file: Path, manifest: Manifest, seal: str, say: Say) -> None:

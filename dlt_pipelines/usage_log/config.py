@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dlt_pipelines.dlt_settings import imported_dlt
 from dlt_pipelines.errors import SettingMissing
 
 SECTION = "sources.usage_log"
@@ -49,10 +50,9 @@ class LogConfig:
 def read_log_config(given: Iterable[str] = ()) -> LogConfig:
     """The settings as dlt finds them, with renames such as `customer=account_id` (from the command line) over them.
 
-    Raises SettingMissing for what cannot be understood. dlt is imported here because that takes more than a second.
+    Raises SettingMissing for what cannot be understood.
     """
-    import dlt
-
+    dlt = imported_dlt()
     columns = dict(_mapping(dlt.config.get(f"{SECTION}.columns") or {}))
     for each in given:
         name, _, column = each.partition("=")

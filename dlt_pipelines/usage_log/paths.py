@@ -49,6 +49,8 @@ def _paths(given: str) -> list[Path]:
         inside = sorted(Path(each).absolute() for each in glob(given, recursive=True)) if has_magic(given) else []
         inside = [each for each in inside if each.is_file() and format_of(each)]
     if not inside:
+        if not path.exists() and not has_magic(given):
+            raise UsageLogUnreadable(f"{given} is not there, and so holds no usage log; name a file, folder or glob.")
         raise UsageLogUnreadable(
             f"{given} holds no usage log; expected files ending in {', '.join(FORMATS)} "
             f"(text also with {' or '.join(COMPRESSIONS)})."

@@ -15,7 +15,7 @@ from dlt_pipelines.usage_log.config import LogConfig
 from dlt_pipelines.usage_log.fields import rows_sql
 from dlt_pipelines.usage_log.passes import BatchLanding, Context
 from dlt_pipelines.usage_log.paths import LogFile, find_files
-from dlt_pipelines.usage_log.shapes import Batch, batches
+from dlt_pipelines.usage_log.shapes import Batch, batches, refuse_cut_short
 from dlt_pipelines.usage_log.tables import SCHEMA, account_of, count_events, ensure_tables, newest_moment
 from dlt_pipelines.usage_log.verdicts import Outcome
 from dlt_pipelines.warehouse import explain, open_warehouse
@@ -98,9 +98,13 @@ def _land(connection: duckdb.DuckDBPyConnection, batch: Batch, context: Context,
     more = f" and {len(batch.files) - 1} more" if len(batch.files) > 1 else ""
     say(f"{batch.files[0].path}{more}: reading {size / 1e6:,.1f} MB of {batch.shape.format}")
     started = monotonic()
+    for file in batch.files:
+        refuse_cut_short(file)
     try:
         done = BatchLanding(connection, batch, context).land()
-    except (duckdb.DataError, duckdb.InvalidInputException, duckdb.InvalidTypeException) as error:
+    except (duckdb.DataError, duckdb.InvalidInputException, duckdb.InvalidTypeException, duckdb.IOException) as error:
+        if isinstance(error, duckdb.IOException) and not any(str(file.path) in str(error) for file in batch.files):
+            raise  # the warehouse's disk; of a log it is compressed text cut short, or a file that is gone
         # what DuckDB says of bad data quotes the data, which may be personal
         raise UsageLogUnreadable(
             f"{batch.files[0].path}{more} cannot be read ({type(error).__name__}); "

@@ -26,6 +26,7 @@ class Writer:
     def submit(self, arrival: Arrival) -> Future[Verdict]:
         """A promise that is kept once the event is on disk, and broken (InboxFailed) when it is not."""
         promise: Future[Verdict] = Future()
+        promise.set_running_or_notify_cancel()  # who no longer waits for it must not stop the thread that keeps it
         self._queue.put((arrival, promise))
         return promise
 

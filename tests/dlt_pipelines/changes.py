@@ -1,5 +1,6 @@
 """What may happen to an account between two loads: every kind of change, each on an object chosen by a number."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +105,10 @@ class Changer:
         return self.v1.credit_notes.create({"invoice": invoice.id, "amount": amount, **how})
 
     def intent(self, number: int) -> Any:
-        return self.v1.payment_intents.create({"amount": 900 + number % 99, "currency": "usd", **_method(number)})
+        payer = {"customer": self.some("customer", number, PAYER)}
+        card = self.v1.customers.payment_methods.list(payer["customer"], {"limit": 1}).data
+        method = payer | {"payment_method": card[0].id} if card and number % 2 else {}
+        return self.v1.payment_intents.create({"amount": 900 + number % 99, "currency": "usd", **method})
 
     def grant(self, number: int) -> Any:
         return self.v1.billing.credit_grants.create(
@@ -123,10 +127,6 @@ class Changer:
     def schedule(self, number: int) -> Any:
         free = self.some("subscription", number, "status = 'active' and json_extract(json, '$.schedule') is null")
         return self.v1.subscription_schedules.create({"from_subscription": free})
-
-
-def _method(number: int) -> dict[str, str]:
-    return {"payment_method": "pm_card_visa"} if number % 2 else {}
 
 
 def _named(number: int) -> dict[str, Any]:
@@ -263,3 +263,7 @@ UNTOLD: dict[str, Change] = {
     "alert archived": lambda c, n: c.v1.billing.alerts.archive(c.some("billing.alert", n, "status != 'archived'")),
 }
 CHANGES |= UNTOLD
+# The same as differences (`table id: field`) that may be there until the daily re-read.
+IS_UNTOLD = re.compile(
+    r"alerts \S+: |quotes \S+: description|invoice_items \S+: (?!has not landed)|payment_intents \S+: (amount|metadata)"
+)

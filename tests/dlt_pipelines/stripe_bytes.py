@@ -35,7 +35,8 @@ def invoice(lines: list[bytes], status: str = "open") -> bytes:
     """An invoice that embeds its first ten lines, as Stripe does."""
     more = b"true" if len(lines) > 10 else b"false"
     head = f'{{"id": "in_1", "object": "invoice", "status": "{status}", "created": 20, "livemode": false, "lines": '
-    return head.encode() + b'{"object": "list", "data": [' + b", ".join(lines[:10]) + b'], "has_more": ' + more + b"}}"
+    paid = b'}, "payments": {"object": "list", "data": [], "has_more": false}}'
+    return head.encode() + b'{"object": "list", "data": [' + b", ".join(lines[:10]) + b'], "has_more": ' + more + paid
 
 
 def subscription(started: int, ended: str = "null") -> bytes:

@@ -21,6 +21,7 @@ from dlt_pipelines.errors import (
     BackupTooNew,
     FolderUnusable,
     Locked,
+    OtherAccount,
     RestoreUnfinished,
     StateInPlace,
 )
@@ -162,6 +163,15 @@ def test_on_request_what_is_there_is_kept_and_only_the_rest_put_back(made: Backu
     shutil.copy(made[0].data / "mlflow.db", data)
     assert contents(data) == contents(made[0].data) | {"ledger-head/head.json": b"newer"}
     with pytest.raises(StateInPlace):
+        restore(Settings(data), made[1], print, only_missing=True)
+
+
+def test_nothing_of_one_account_is_put_beside_anothers_warehouse(made: Backup, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(made[0].data, tmp_path / "data"))
+    shutil.rmtree(data / "scores")
+    with open_warehouse(data / "warehouse.duckdb") as connection:
+        connection.execute("update raw_stripe.accounts set account_id = 'acct_another'; drop table raw_usage.files")
+    with pytest.raises(OtherAccount, match="nothing was restored"):
         restore(Settings(data), made[1], print, only_missing=True)
 
 

@@ -107,6 +107,29 @@ def test_a_moment_taken_before_a_pause_moves_behind_it() -> None:
     assert now[0] >= 5.1
 
 
+def test_those_whom_a_pause_held_back_do_not_rush_at_one_endpoint_afterwards() -> None:
+    budget = Budget(rate=400.0, endpoint_rate=40.0)
+    starts: list[float] = []
+
+    def work() -> None:
+        budget.wait("/v1/invoices")
+        starts.append(time.monotonic())
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+    budget.wait("/v1/invoices")
+    for worker in workers[:4]:  # they have their moments when the pause begins, and the others ask meanwhile
+        worker.start()
+    until(lambda: budget._free_at["/v1/invoices"] >= budget._free_at[""] + 0.05)
+    budget.pause(0.3)
+    for worker in workers[4:]:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=10)
+
+    assert len(starts) == 8
+    assert max(starts) - min(starts) >= 7 / 40 - 0.02
+
+
 def test_a_stopped_load_wakes_those_who_wait() -> None:
     budget = Budget(rate=None)
     budget.pause(60.0)

@@ -124,6 +124,9 @@ def test_a_limit_that_never_ends_is_one_sentence(stub: StubStripe, tmp_path: Pat
         (400, b"<html>", BadResponse, "answered 400 with a body that is not JSON"),
         (403, b"<html>", BadResponse, "answered 403 with a body that is not JSON"),
         (302, b"", BadResponse, "answered 302 with a body that is not JSON"),
+        # a 404 means "deleted" only where Stripe says so, else a proxy's page would delete the warehouse
+        (404, b"<html>", BadResponse, "answered 404 with a body that is not JSON"),
+        (404, b'{"error": {"message": "Unrecognized request URL"}}', RequestRefused, "Unrecognized request URL"),
     ],
 )
 def test_a_refusal_of_stripe_is_one_sentence_without_the_key(

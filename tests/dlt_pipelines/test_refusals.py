@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dlt_pipelines.errors import LoaderError, Locked, OtherAccount
+from dlt_pipelines.errors import LoaderError, Locked, OtherAccount, WarehouseFailed
 from dlt_pipelines.settings import Settings, read_settings, require_key
+from dlt_pipelines.warehouse import open_warehouse
 from tests.commands import module
 from tests.dlt_pipelines.stripe_bytes import load_quietly, rows
 from tests.dlt_pipelines.stub import StubStripe
@@ -37,6 +38,13 @@ def test_a_locked_warehouse_names_the_process_that_has_it(stub: StubStripe, tmp_
             assert refused.returncode == 4, refused.stderr
             assert f"PID {holder.pid}" in refused.stderr
             assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_data_file_is_no_warehouse(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("id,name\n1,x\n")
+    with pytest.raises(WarehouseFailed, match=r"customers\.csv is a file of another kind"):
+        open_warehouse(tmp_path / "customers.csv")
+    open_warehouse(tmp_path / "new.csv").close()  # a name alone is no reason
 
 
 def test_another_account_or_mode_than_the_warehouse_holds_is_refused(stub: StubStripe, tmp_path: Path) -> None:
@@ -89,6 +97,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(stub: StubStripe, tmp_p
     assert refused.returncode == 1
     assert "cannot be written" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_prefix_that_tells_what_to_set_stays_readable() -> None:
+    assert str(LoaderError("set it to rk_test_… or rk_live_…, not sk_test_1")) == (
+        "set it to rk_test_… or rk_live_…, not sk_test_…"
+    )
 
 
 def test_a_refusal_never_prints_a_key() -> None:

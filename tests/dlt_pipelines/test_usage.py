@@ -208,6 +208,19 @@ def test_a_meter_that_an_item_changes_to_is_read_from_the_start(account: Meterin
     assert values(account) == ["12"]
 
 
+def test_a_second_subscription_that_is_dated_back_is_read_from_its_own_start(account: Metering) -> None:
+    metered(account.stub, TODAY - 5 * DAY, {1: "1", 60: "60"})
+    account.run()
+    second = subscription(TODAY - 80 * DAY).replace(b"sub_1", b"sub_2").replace(b"si_1", b"si_2")
+    account.stub.lists["/v1/subscriptions"].append(second)
+
+    account.run()
+
+    assert values(account) == ["60", "1"]
+    account.run()
+    assert min(days_asked(account)) == (3, 3), "once is enough"
+
+
 def test_history_that_a_killed_load_landed_in_part_is_read_again_from_the_start(account: Metering) -> None:
     metered(account.stub, TODAY - 5 * DAY, {})
     account.run()

@@ -165,15 +165,15 @@ def test_files_of_other_columns_and_kinds_land_in_one_run(logs: Logs, tmp_path: 
 
 
 def test_staging_shows_what_landed_and_fails_when_the_books_do_not_hold(logs: Logs, tmp_path: Path) -> None:
-    select = ("build", "--select", "staging.usage", "--vars", "{test_every_usage_event: true}")
+    select = ("--select", "staging.usage", "--vars", "{test_every_usage_event: true}")
     logs.land(as_csv([event("a", "1.5"), event("b", "x"), event("a", "1.5")], tmp_path / "log.csv"))
-    built = dbt(logs.data, *select)
+    built = dbt(logs.data, "build", *select)
     assert built.returncode == 0, built.stdout
     assert logs.ask("select identifier, value::varchar from staging.stg_usage__meter_events") == [
         ("a", "1.500000000000")
     ]
     assert logs.ask("select reason, row_count from staging.stg_usage__quarantine") == [("value_not_a_number", 1)]
     logs.execute("insert into raw_usage.meter_events from raw_usage.meter_events")
-    wrong = dbt(logs.data, *select)
+    wrong = dbt(logs.data, "test", *select)
     assert "usage_events_are_in_the_books" in wrong.stdout
     assert "ERROR=2" in wrong.stdout  # and the identifier occurs twice

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from dlt_pipelines.problems import PROBLEMS
-from dlt_pipelines.stripe_api import EVENTS, KINDS, LEFT_OUT, SUMMARIES_PERMISSION, Kind, Nested
+from dlt_pipelines.stripe_api import ACCOUNT, EVENTS, KINDS, LEFT_OUT, SUMMARIES_PERMISSION, Kind, Nested
 from tests.commands import ROOT
 
 PAGE = ROOT / "docs" / "loading.md"
@@ -18,6 +18,9 @@ def kinds() -> list[str]:
         "| table | read at first, and when all is read again | changes | deleted ones | permission |",
         RULE * 5 + "|",
     ]
+    lines.append(
+        f"| `accounts` | `{ACCOUNT.path}` | asked for by each load | none are deleted | `{ACCOUNT.permission}` |"
+    )
     for kind in KINDS:
         lines.append(_kind(kind))
         lines += [_nested(nested, kind) for nested in kind.nested]
