@@ -16,7 +16,7 @@ from tests.dlt_pipelines.changes import CHANGES, IS_UNTOLD, UNTOLD, Changer
 from tests.dlt_pipelines.killing import load_and_kill, moment_at, timeline
 from tests.dlt_pipelines.proof import Proof, proving
 
-KILLS = int(os.environ.get("METERWISE_SOAK_KILLS", "8")) // 2  # of first loads, and as many of later ones
+KILLS = int(os.environ.get("METERWISE_SOAK_KILLS", "6")) // 2  # of first loads, and as many of later ones
 PARTS = [(number + 0.5) / KILLS for number in range(KILLS)]
 SPREAD = random.Random() if "METERWISE_SOAK_KILLS" in os.environ else random.Random(5)  # noqa: S311 - no secret
 
@@ -72,6 +72,19 @@ def prove_kill(source: Path, part: float, times: list[float]) -> bool:
         shutil.rmtree(data)
 
 
+def prove_kills(source: Path, data: Path) -> None:
+    """Kill loads of `source` all over the time that one takes; one that ended before is tried again, killed earlier."""
+    times = measured(source, data)
+    for part in PARTS:
+        at = part + SPREAD.uniform(-0.4, 0.4) / KILLS
+        for _ in range(5):
+            if prove_kill(source, at, times):
+                break
+            at *= 0.7
+        else:
+            pytest.fail("every load ended before it was killed")
+
+
 def measured(source: Path, data: Path) -> list[float]:
     with proving(source, data) as proof:
         return timeline(proof)
@@ -87,12 +100,8 @@ def changed(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_first_load_that_is_killed_anywhere_is_mended_by_the_next(furnished: Path, tmp_path: Path) -> None:
-    times = measured(furnished, tmp_path / "measured")
-    killed = [prove_kill(furnished, part + SPREAD.uniform(-0.4, 0.4) / KILLS, times) for part in PARTS]
-    assert sum(killed) > 0.6 * KILLS, "most loads ended before they were killed"
+    prove_kills(furnished, tmp_path / "measured")
 
 
 def test_a_later_load_that_is_killed_anywhere_is_mended_by_the_next(changed: Path, tmp_path: Path) -> None:
-    times = measured(changed, tmp_path / "measured")
-    killed = [prove_kill(changed, part + SPREAD.uniform(-0.4, 0.4) / KILLS, times) for part in PARTS]
-    assert sum(killed) > 0.6 * KILLS, "most loads ended before they were killed"
+    prove_kills(changed, tmp_path / "measured")
