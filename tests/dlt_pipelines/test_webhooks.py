@@ -16,7 +16,11 @@ from dlt_pipelines.settings import Settings
 from tests.dlt_pipelines.receiving import OTHER_SECRET, SECRET, Receiving, event, receiving, signed, stored
 
 BODY = event("evt_table")
-NOW = int(time.time())
+
+
+def now() -> int:
+    """The second it is: a stamp made when tests are collected would be too old when they run."""
+    return int(time.time())
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ GOOD: dict[str, Callable[[bytes], str]] = {
     "a little old": lambda body: signed(body, at=int(time.time()) - 290),
     "a little ahead": lambda body: signed(body, at=int(time.time()) + 290),
     "two signatures": lambda body: f"{signed(body)},v1={'0' * 64}",
-    "the good one last": lambda body: f"t={NOW},v1={'0' * 64},{signed(body, at=NOW).split(',')[1]}",
+    "the good one last": lambda body: signed(body).replace("v1=", f"v1={'0' * 64},v1="),
     "v0 beside it": lambda body: f"{signed(body)},v0={'0' * 64}",
 }
 
@@ -48,31 +52,31 @@ def test_a_good_signature_is_taken(receiver: Receiving, data: Path, name: str) -
     assert body in stored(data).values()
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        pytest.param("", id="none"),
-        pytest.param(signed(BODY, "whsec_a_wrong_one"), id="wrong secret"),
-        pytest.param(signed(BODY, at=NOW - 900), id="old"),
-        pytest.param(signed(BODY, at=NOW + 900), id="ahead"),
-        pytest.param(signed(BODY, at=NOW + 365 * 86_400), id="a year ahead"),
-        pytest.param(signed(BODY, at=-1), id="negative time"),
-        pytest.param(f"t={NOW}", id="no v1"),
-        pytest.param(signed(BODY).replace("v1=", "v0="), id="only v0"),
-        pytest.param(signed(BODY).split(",")[1], id="no time"),
-        pytest.param(signed(BODY).replace("t=", "t=1,t="), id="another time first"),
-        pytest.param(signed(BODY).replace("t=", "t=x"), id="time is no number"),
-        pytest.param(f"t={'9' * 5000},v1=00", id="time of 5000 digits"),
-        pytest.param(signed(BODY) + "0", id="longer"),
-        pytest.param(signed(BODY)[:-1], id="shorter"),
-        pytest.param(f"t={NOW},v1=\xe9", id="signature not ascii"),
-        pytest.param(f"t={NOW},v1=", id="empty signature"),
-        pytest.param(",=,==,", id="garbage"),
-    ],
-)
-def test_a_bad_signature_is_refused_without_a_word_why(receiver: Receiving, data: Path, header: str) -> None:
+BAD: dict[str, Callable[[], str]] = {
+    "none": lambda: "",
+    "wrong secret": lambda: signed(BODY, "whsec_a_wrong_one"),
+    "old": lambda: signed(BODY, at=now() - 900),
+    "ahead": lambda: signed(BODY, at=now() + 900),
+    "a year ahead": lambda: signed(BODY, at=now() + 365 * 86_400),
+    "negative time": lambda: signed(BODY, at=-1),
+    "no v1": lambda: f"t={now()}",
+    "only v0": lambda: signed(BODY).replace("v1=", "v0="),
+    "no time": lambda: signed(BODY).split(",")[1],
+    "another time first": lambda: signed(BODY).replace("t=", "t=1,t="),
+    "time is no number": lambda: signed(BODY).replace("t=", "t=x"),
+    "time of 5000 digits": lambda: f"t={'9' * 5000},v1=00",
+    "longer": lambda: signed(BODY) + "0",
+    "shorter": lambda: signed(BODY)[:-1],
+    "signature not ascii": lambda: f"t={now()},v1=\xe9",
+    "empty signature": lambda: f"t={now()},v1=",
+    "garbage": lambda: ",=,==,",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_signature_is_refused_without_a_word_why(receiver: Receiving, data: Path, name: str) -> None:
     with closing(receiver.connection()) as connection:
-        connection.request("POST", "/webhooks", BODY, {"Stripe-Signature": header})
+        connection.request("POST", "/webhooks", BODY, {"Stripe-Signature": BAD[name]()})
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (400, b"bad request\n")
     assert "evt_table" not in stored(data)
@@ -86,7 +90,7 @@ def test_a_body_written_again_is_not_what_was_signed(receiver: Receiving) -> Non
 
 def test_no_single_bit_can_be_flipped(receiver: Receiving, data: Path) -> None:
     body = event("evt_bits", note="Müller")
-    header = signed(body, at=NOW).encode()
+    header = signed(body).encode()
     draw = random.Random(6)  # noqa: S311 no secret is drawn
     statuses = set()
     with closing(receiver.connection()) as connection:
