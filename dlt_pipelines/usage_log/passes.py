@@ -27,8 +27,8 @@ from dlt_pipelines.usage_log.shapes import REJECTS, Batch, reader, text
 from dlt_pipelines.usage_log.tables import SCHEMA
 from dlt_pipelines.usage_log.verdicts import CONTENT, Outcome, book, judge
 
-# Marks compared at a time: a hash table of so many takes about 1.5 GB of the 4 GB that run.py allows.
-MARKS_AT_ONCE = 25_000_000
+# Marks compared at a time: a hash table of so many takes about 2 GB of the 4.5 GB that run.py allows.
+MARKS_AT_ONCE = 34_000_000
 # Bits of a filter that is looked into without a join; DuckDB copies it for every 2,048 rows, so it must be small.
 _BITS = 1 << 21
 _SCRATCH = (

@@ -21,7 +21,7 @@ from dlt_pipelines.usage_log.verdicts import Outcome
 from dlt_pipelines.warehouse import explain, open_warehouse
 
 # The command promises 6 GB; DuckDB counts its own buffers, not what the reader and the allocator hold beside them.
-MEMORY = "4GB"
+MEMORY = "4500MB"
 Say = Callable[[str], None]
 
 
