@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -64,7 +65,7 @@ class Crew:
             while True:
                 while self._busy.total() < self._workers and (job := self._next()):
                     self._busy[job.endpoint] += 1
-                    pool.submit(job.work).add_done_callback(lambda done, job=job: finished.put((job, done)))  # type: ignore[misc]
+                    pool.submit(job.work).add_done_callback(partial(_put, finished, job))
                 if not self._busy.total():
                     return
                 job, done = finished.get()
@@ -89,3 +90,8 @@ class Crew:
                     self._waiting[endpoint] = jobs  # to the back: its turn comes again after the others'
                 return job
         return None
+
+
+def _put(finished: "SimpleQueue[tuple[Job, Future[Any]]]", job: Job, done: "Future[Any]") -> None:
+    """Hand an answer to the thread that iterates; called in the worker."""
+    finished.put((job, done))

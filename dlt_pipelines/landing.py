@@ -79,7 +79,7 @@ class Landing:
 
         dlt = self._dlt
 
-        @dlt.source(name=SOURCE)  # type: ignore[untyped-decorator]
+        @dlt.source(name=SOURCE)  # type: ignore[untyped-decorator] # dlt is read without types
         def stripe() -> Any:
             for name, batches in steps.items():
                 yield dlt.resource(

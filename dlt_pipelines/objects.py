@@ -1,6 +1,7 @@
 """Objects of one kind on their way in: listed or fetched by id, compared with what landed, their children followed."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -87,7 +88,7 @@ class KindReader:
         path = self.kind.path + "/{id}"
         self._load.progress.update(self.kind.table, self._tally)
         for each in ids:
-            self._crew.add(Job(path, lambda each=each: self._get(each), lambda body, each=each: self._got(each, body)))  # type: ignore[misc]
+            self._crew.add(Job(path, partial(self._get, each), partial(self._got, each)))
 
     def follow(self, table: str, parents: Iterable[str]) -> Iterator[Batch]:
         """Queue the nested lists `table` of parents that an event told of."""

@@ -13,7 +13,9 @@ from pathlib import Path
 import duckdb
 
 from dlt_pipelines.errors import Locked, NothingToPublish, PublishFailed
+from dlt_pipelines.quoting import quoted, text
 from dlt_pipelines.settings import Settings
+from dlt_pipelines.syncing import sync
 from dlt_pipelines.warehouse import explain
 
 # DuckDB 1.4 and later can read it: BI tools lag behind the format of 2.0.
@@ -67,12 +69,12 @@ def _publish(settings: Settings, target: Path, replace: Replace) -> Publication:
     try:
         publication = _write(settings, temporary, run_id)
         _check(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.chmod(0o444)
         # A stale write-ahead log beside the new file would make it unopenable (tools.md 1.4).
         Path(f"{target}.wal").unlink(missing_ok=True)
         replace(temporary, target)
-        _sync(target.parent)
+        sync(target.parent)
         return publication
     finally:
         for left in (temporary, Path(f"{temporary}.wal")):
@@ -85,11 +87,11 @@ def _write(settings: Settings, temporary: Path, run_id: str) -> Publication:
     try:
         account_id, as_of = _subject(connection)
         names = _marts(connection)
-        connection.execute(f"attach {_text(str(temporary))} as publication (storage_version {_text(STORAGE_VERSION)})")
+        connection.execute(f"attach {text(str(temporary))} as publication (storage_version {text(STORAGE_VERSION)})")
         connection.execute("create schema publication.marts; create schema publication.meta")
         connection.execute("create table publication.meta.row_counts (table_name varchar, rows bigint)")
         for name in names:
-            table = f"marts.{_name(name)}"
+            table = f"marts.{quoted(name)}"
             connection.execute(f"create table publication.{table} as from warehouse.{table}")
             connection.execute(
                 f"insert into publication.meta.row_counts select ?, count(*) from warehouse.{table}",  # noqa: S608 - quoted
@@ -134,7 +136,7 @@ def _attached(warehouse: Path) -> duckdb.DuckDBPyConnection:
         )
     connection = duckdb.connect()
     try:
-        connection.execute(f"attach {_text(str(warehouse))} as warehouse (read_only)")
+        connection.execute(f"attach {text(str(warehouse))} as warehouse (read_only)")
     except duckdb.Error as error:
         connection.close()
         raise explain(warehouse, error) from error
@@ -187,10 +189,10 @@ def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     ).fetchall()
     for table, comment in relations:
         if comment is not None:
-            yield f"comment on table publication.marts.{_name(table)} is {_text(comment)}"
+            yield f"comment on table publication.marts.{quoted(table)} is {text(comment)}"
     for table, column, comment in columns:
         if comment is not None:
-            yield f"comment on column publication.marts.{_name(table)}.{_name(column)} is {_text(comment)}"
+            yield f"comment on column publication.marts.{quoted(table)}.{quoted(column)} is {text(comment)}"
 
 
 def _check(temporary: Path) -> None:
@@ -199,7 +201,7 @@ def _check(temporary: Path) -> None:
     try:
         expected = connection.execute("select table_name, rows from meta.row_counts").fetchall()
         for table, rows in expected:
-            found = connection.execute(f"select count(*) from marts.{_name(table)}").fetchone()  # noqa: S608 - quoted
+            found = connection.execute(f"select count(*) from marts.{quoted(table)}").fetchone()  # noqa: S608 - quoted
             if found != (rows,):
                 raise PublishFailed(
                     f"The new copy holds {found} rows of {table} and {rows} were built; the previous copy stays: "
@@ -234,20 +236,3 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
-
-
-def _sync(path: Path) -> None:
-    """Ask the disk to keep a file's bytes, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

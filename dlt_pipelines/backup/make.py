@@ -16,8 +16,10 @@ import duckdb
 from dlt_pipelines.backup.archive import Writer
 from dlt_pipelines.backup.manifest import FORMAT, TABLES, Manifest, now
 from dlt_pipelines.errors import BackupFailed, BackupInPlace, FolderUnusable, NothingToBackUp
+from dlt_pipelines.quoting import quoted, text
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.stages import one_run_at_a_time
+from dlt_pipelines.syncing import sync
 from dlt_pipelines.warehouse import explain, refuse_unfinished_restore
 
 SCHEMAS = ("raw_stripe", "raw_usage")  # raw_ledger is a copy of the ledger, all else is built by dbt
@@ -59,20 +61,6 @@ def back_up(settings: Settings, target: Path | None, say: Say) -> tuple[Path, Ma
                 ) from error
             raise _no_room(file) from error
     return file, manifest
-
-
-def sync(path: Path) -> None:
-    """Ask the disk to keep a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def quoted(identifier: str) -> str:
-    """A name as DuckDB reads it whatever is in it."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def is_full(said: str) -> bool:
@@ -125,7 +113,7 @@ def _add_tables(
             parquet = work / "table.parquet"
             [(rows,)] = connection.execute(
                 f"copy (select {_columns(connection, schema, table)} from {quoted(schema)}.{quoted(table)})"  # noqa: S608 - quoted
-                f" to {_text(parquet)} (format parquet, compression zstd)"
+                f" to {text(str(parquet))} (format parquet, compression zstd)"
             ).fetchall()
             if rows >= LONG:
                 say(f"{schema}.{table}: {rows:,} rows, {parquet.stat().st_size / 1e6:,.1f} MB")
@@ -146,10 +134,6 @@ def limits(work: Path) -> dict[str, str | bool | int | float | list[str]]:
     Of two versions landed at one moment the one appended last is the current one, so order is content.
     """
     return {"memory_limit": "400MB", "temp_directory": str(work / "spill"), "preserve_insertion_order": True}
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> str:

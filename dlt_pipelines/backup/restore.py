@@ -13,11 +13,13 @@ import duckdb
 import msgspec
 
 from dlt_pipelines.backup.archive import check, extract
-from dlt_pipelines.backup.make import LONG, Say, is_full, limits, quoted, sync
+from dlt_pipelines.backup.make import LONG, Say, is_full, limits
 from dlt_pipelines.backup.manifest import PLACES, WAREHOUSE, Entry, Manifest
 from dlt_pipelines.errors import BackupDamaged, FolderUnusable, OtherAccount, RestoreUnfinished, StateInPlace
+from dlt_pipelines.quoting import quoted
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.stages import one_run_at_a_time
+from dlt_pipelines.syncing import sync
 from dlt_pipelines.warehouse import RESTORING, Warehouse, mode, open_warehouse
 
 BUILT = "built"  # in RESTORING: the seal of the backup whose files are all there, ready to be put in place

@@ -8,8 +8,9 @@ import json
 import re
 
 from dlt_pipelines.errors import UsageLogUnreadable
+from dlt_pipelines.quoting import text
 from dlt_pipelines.usage_log.config import FIELDS, UNITS, LogConfig
-from dlt_pipelines.usage_log.shapes import Shape, nested_names, text
+from dlt_pipelines.usage_log.shapes import Shape, nested_names
 from dlt_pipelines.usage_log.tables import VALUE
 
 # Why a row is set aside, in the order in which it is asked; docs/usage-log.md says the same to users.
@@ -78,7 +79,7 @@ def rows_sql(shape: Shape, config: LogConfig, until: str, counts: list[str], pat
 def identifiers_sql(shape: Shape, config: LogConfig, path: str) -> str:
     """The same rows in the same order with file_index and mark only: reading less of each is quicker."""
     if shape.format == "jsonl":
-        source = f"select *, {_key('identifier', config)} as identifier from ({_objects(['identifier'], config)})"  # noqa: S608
+        source = f"select *, {_key('identifier', config)} as identifier from ({_objects(['identifier'], config)})"  # noqa: S608 - names and literals are quoted
     else:
         source = _columns_source(shape, config, path)[0]
     return f"select file_index, {mark_sql(shape)} as mark from ({source})"  # noqa: S608 - names are quoted

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from dlt_pipelines.errors import UsageLogUnreadable
+from dlt_pipelines.quoting import quoted, text
 from dlt_pipelines.usage_log.paths import LogFile
 
 REJECTS = "usage_log_rejects"
@@ -128,16 +129,6 @@ def nested_names(shape: Shape) -> Iterator[tuple[str, str, str]]:
         if kind.startswith("STRUCT("):
             for part in duckdb.type(kind).children:  # (name, type) pairs
                 yield f"{name}.{part[0]}", f"{quoted(name)}.{quoted(part[0])}", str(part[1])
-
-
-def text(value: str) -> str:
-    """A string as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _list(paths: Sequence[Path]) -> str:
