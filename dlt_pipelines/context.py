@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from dlt_pipelines.config import Config
 from dlt_pipelines.errors import OtherAccount
 from dlt_pipelines.landed import Landed
 from dlt_pipelines.progress import Progress
-from dlt_pipelines.rows import Head, Tally
+from dlt_pipelines.rows import Head, Tally, seconds_of
 from dlt_pipelines.state import Cursors
 from dlt_pipelines.warehouse import Warehouse, mode
 
@@ -42,7 +42,7 @@ class Load:
     @property
     def started_second(self) -> int:
         """`started_at` as unix seconds."""
-        return int(self.started_at.replace(tzinfo=UTC).timestamp())
+        return seconds_of(self.started_at)
 
     def say(self, line: str) -> None:
         """Tell people a line."""

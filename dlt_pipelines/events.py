@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import msgspec
@@ -12,7 +12,7 @@ from dlt_pipelines.crew import Crew
 from dlt_pipelines.errors import BadResponse
 from dlt_pipelines.inbox import pending
 from dlt_pipelines.lists import Pair, Walk
-from dlt_pipelines.rows import KIND_SCHEMA, Head, decode, table_of, version_hash
+from dlt_pipelines.rows import KIND_SCHEMA, Head, decode, seconds_of, table_of, version_hash
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.stripe_api import EVENT_DAYS, EVENTS, KINDS
 from dlt_pipelines.versions import Versions
@@ -172,10 +172,6 @@ def rereads_now(load: Load) -> bool:
     return last is None or load.started_at - last >= timedelta(hours=load.config.reread_hours)
 
 
-def _second(at: datetime) -> int:
-    return int(at.replace(tzinfo=UTC).timestamp())
-
-
 def _since(load: Load) -> int:
     kept_from = load.started_second - EVENT_DAYS * DAY
     until = load.cursors.events_until
@@ -183,7 +179,9 @@ def _since(load: Load) -> int:
         return kept_from
     since = until - 60 * load.config.events_overlap_minutes
     if rereads_now(load) and load.cursors.reread_at:
-        since = min(since, _second(load.cursors.reread_at) - DAY)  # from a day before the last time: none falls between
+        since = min(
+            since, seconds_of(load.cursors.reread_at) - DAY
+        )  # from a day before the last time: none falls between
     return max(kept_from, since)
 
 

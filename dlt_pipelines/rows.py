@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -179,6 +180,11 @@ def decode(body: bytes | msgspec.Raw, shape: type[Shape], path: str) -> Shape:
             f"{path} answered with something that is not what its API describes ({error}); nothing of it was landed: "
             "check STRIPE_API_BASE and any proxy, and run the load again."
         ) from error
+
+
+def seconds_of(at: datetime) -> int:
+    """Unix seconds of a UTC time without zone."""
+    return int(at.replace(tzinfo=UTC).timestamp())
 
 
 def version_hash(payload: bytes | msgspec.Raw, is_deleted: bool = False) -> str:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 
 from dlt_pipelines.client import Reader
 from dlt_pipelines.errors import BadResponse
-from dlt_pipelines.rows import Tally, decode
+from dlt_pipelines.rows import Tally, decode, seconds_of
 from dlt_pipelines.stripe_api import PAGE, SUMMARIES
 
 SECONDS = {"day": 86_400, "hour": 3_600}  # of the windows that one request may group by
@@ -95,11 +95,6 @@ def exact(number: msgspec.Raw) -> Decimal:
     raise BadResponse(
         f"{SUMMARIES} gave {text[:40]!r} as a quantity; expected a number below 10^26: report it to Stripe."
     )
-
-
-def seconds_of(at: datetime) -> int:
-    """Unix seconds of a UTC time without zone."""
-    return int(at.replace(tzinfo=UTC).timestamp())
 
 
 def in_parallel(
