@@ -29,8 +29,8 @@ WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shel
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run load build train score recommend publish summary plan show approve decline apply log audit sandbox advance \
-  webhooks watch usage-log backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
-  soak-webhooks bench-run lint format types test clean
+  webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
+  soak-webhooks bench-run bench-warehouse test-metrics lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,8 +54,8 @@ run: setup ## the whole loop: load, build, train, score, recommend, publish, sum
 load: setup ## Stripe (or the sandbox) into the schema raw_stripe
 	@$(WITH_STRIPE) $(PY) -m dlt_pipelines load
 
-build: setup ## dbt: staging, features and marts, with their tests
-	@$(DBT) build $(DBT_AT) --exclude tag:after_ml
+build: setup ## dbt: staging, features and marts, with their tests (FULL=1: anew)
+	@$(PY) -m dlt_pipelines build $(if $(FULL),--full-refresh)
 
 train: setup ## fit the models again and let the better one become champion
 	@$(PY) -m ml train
@@ -111,6 +111,9 @@ watch: setup ## load, build and detect when a webhook landed, and every hour
 usage-log: setup ## land meter events from FILES="…" (Parquet, CSV, JSONL) in raw_usage
 	@$(PY) -m dlt_pipelines usage-log $(FILES)
 
+exports: setup ## tie out CSV exports of Stripe's reports or Sigma: FILES="…"
+	@$(PY) -m dlt_pipelines exports $(FILES)
+
 backup: setup ## all that cannot be loaded again, in one file (TO=…)
 	@$(PY) -m dlt_pipelines backup $(if $(TO),--to "$(TO)")
 
@@ -126,8 +129,9 @@ notebook: setup ## execute the notebooks into build/
 ui: setup ## browse models and runs in MLflow on http://127.0.0.1:5000
 	@.venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///$(METERWISE_DATA)/mlflow.db
 
-docs: setup ## dbt's documentation as one page: DATA/dbt/static_index.html
-	@$(DBT) docs generate --static $(DBT_AT)
+docs: setup ## dbt's documentation as one page: DATA/docs/index.html
+	@$(DBT) docs generate --static $(DBT_AT) --target-path "$(METERWISE_DATA)/docs/dbt"
+	@sed 's|$(METERWISE_DATA)/||g' "$(METERWISE_DATA)/docs/dbt/static_index.html" > "$(METERWISE_DATA)/docs/index.html"
 
 bench-sandbox: setup ## time seeding, list pages and a restart of the sandbox
 	@$(PY) -m tests.benches.sandbox
@@ -147,8 +151,16 @@ soak-webhooks: setup ## kill the webhook receiver 100 times between commit and a
 bench-run: setup ## time a first and a second run in an empty state folder
 	@$(PY) -m dlt_pipelines bench-run
 
-lint: setup ## format, lint, types and SQL lint
+bench-warehouse: setup ## time and weigh the dbt passes, at 10 million usage rows too (ONLY=100m for 100 million)
+	@$(PY) -m tests.benches.warehouse $(if $(ONLY),--only $(ONLY))
+
+test-metrics: setup ## query every metric with MetricFlow and compare it with the marts
+	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet --group bi
+	@$(PY) -m pytest -p no:xdist tests/metrics/with_metricflow.py
+
+lint: setup ## format, lint, types, SQL lint, and the dbt project's manifest
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/sqlfluff lint -p 2 dbt_project/models
+	@$(DBT) --quiet parse $(DBT_AT) --target-path "$(abspath build/manifest)" --log-path "$(abspath build/manifest)" && COLUMNS=160 .venv/bin/dbt-bouncer run
 
 format: setup ## format the Python files
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -83,6 +83,24 @@ def usage_log(
 
 
 @cli.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("--units", type=click.Choice(["minor", "major"]), help="Of the amounts; default: by the header's names.")
+@click.option("--account", metavar="acct_…", help="Whose invoices these are, before Stripe was loaded.")
+@click.pass_obj
+@refusals_as_exit_codes
+def exports(settings: Settings, files: tuple[str, ...], units: str | None, account: str | None) -> None:
+    """Land CSV exports of invoices or their lines (Sigma, Reporting, Dashboard) in raw_exports; FILES may be folders.
+
+    \b
+    Example:
+        python -m dlt_pipelines exports invoice_line_items.csv
+    """
+    from dlt_pipelines.exports import land_exports
+
+    click.echo(land_exports(settings, files, units, account))
+
+
+@cli.command()
 @click.pass_obj
 @refusals_as_exit_codes
 def ledger(settings: Settings) -> None:
@@ -100,7 +118,27 @@ def publish(settings: Settings) -> None:
     from dlt_pipelines.publish import publish as publish_marts
 
     done = publish_marts(settings)
-    click.echo(f"Published {done.tables} marts, {done.rows} rows, as of {done.as_of}: {settings.published}")
+    masked = "personal columns masked" if done.is_masked else "with personal data, as METERWISE_PUBLISH_PII=1 asks"
+    click.echo(f"Published {done.tables} marts, {done.rows} rows, as of {done.as_of}, {masked}: {settings.published}")
+
+
+@cli.command()
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="UTC day to replay (default: the last one loaded).")
+@click.option("--full-refresh", is_flag=True, help="Build incremental models anew, whatever was built before.")
+@click.pass_obj
+@refusals_as_exit_codes
+def build(settings: Settings, as_of: datetime | None, full_refresh: bool) -> None:
+    """Build the models that scoring reads, with their tests.
+
+    What is incremental is built anew when the definitions or the day replayed differ from the last build.
+
+    \b
+    Example:
+      python -m dlt_pipelines build --full-refresh
+    """
+    from dlt_pipelines.building import build as build_models
+
+    sys.exit(build_models(settings, as_of.date() if as_of else None, full_refresh))
 
 
 @cli.command("as-of")
@@ -108,7 +146,7 @@ def publish(settings: Settings) -> None:
 @refusals_as_exit_codes
 def as_of(settings: Settings) -> None:
     """Print the last UTC day that the models cover."""
-    from dlt_pipelines.publish import read_as_of
+    from dlt_pipelines.build_file import read_as_of
 
     click.echo(read_as_of(settings).isoformat())
 
@@ -129,7 +167,7 @@ def run(settings: Settings, as_of: datetime | None) -> None:
 
     require_key(settings)
     run_loop(settings.data, as_of.date() if as_of else None, _progress)
-    click.echo("\n".join(summary_lines(settings.data)))
+    click.echo("\n".join(summary_lines(settings)))
 
 
 @cli.command()
@@ -139,7 +177,7 @@ def summary(settings: Settings) -> None:
     """Print the last run's summary."""
     from dlt_pipelines.summary import summary_lines
 
-    click.echo("\n".join(summary_lines(settings.data)))
+    click.echo("\n".join(summary_lines(settings)))
 
 
 @cli.command()

@@ -84,6 +84,10 @@ class UsageLogUnreadable(LoaderError):
     """A usage log is not there, of no known kind, damaged, lacks a column, or changed while it was read."""
 
 
+class ExportUnreadable(LoaderError):
+    """A Reporting or Sigma export is not there, is no CSV, lacks a column, or leaves its unit of money unclear."""
+
+
 class InboxFailed(LoaderError):
     """The webhook inbox cannot be opened, read or written."""
 
@@ -98,6 +102,14 @@ class LedgerUnreadable(LoaderError):
 
 class NothingToPublish(LoaderError):
     """The warehouse has no marts yet."""
+
+
+class ManifestUnusable(LoaderError):
+    """dbt left no manifest that says which columns are personal."""
+
+
+class ColumnUnknown(LoaderError):
+    """A mart holds a column that dbt's manifest does not describe: it may be personal."""
 
 
 class PublishFailed(LoaderError):

@@ -1,18 +1,20 @@
-"""The published copy: marts only, written beside the old copy and put in its place in one step."""
+"""The published copy: marts only, personal columns masked, written beside the old copy and swapped in in one step."""
 
 import fcntl
 import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
+from dlt_pipelines.build_file import attached, is_live, subject
 from dlt_pipelines.errors import Locked, NothingToPublish, PublishFailed
+from dlt_pipelines.masking import read_marts, select
 from dlt_pipelines.quoting import quoted, text
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.syncing import sync
@@ -31,6 +33,7 @@ class Publication:
     as_of: date
     tables: int
     rows: int
+    is_masked: bool
 
 
 def publish(settings: Settings, replace: Replace = os.replace) -> Publication:
@@ -38,7 +41,8 @@ def publish(settings: Settings, replace: Replace = os.replace) -> Publication:
 
     replace: puts the finished file in the place of the old one; a failure up to it leaves the old copy as it was.
     Raises NothingToPublish before the first dbt build, Locked while another process writes the build file,
-    PublishFailed when the copy differs from what was built.
+    ManifestUnusable and ColumnUnknown when nothing says what is personal, PublishFailed when the copy differs from
+    what was built.
     """
     target = settings.published
     try:
@@ -47,18 +51,6 @@ def publish(settings: Settings, replace: Replace = os.replace) -> Publication:
             return _publish(settings, target, replace)
     except (OSError, duckdb.Error) as error:
         raise explain(target, error) from error
-
-
-def read_as_of(settings: Settings) -> date:
-    """The last UTC day that the build file's models cover, from intermediate.int_as_of.
-
-    Raises NothingToPublish when dbt has not built it, Locked while another process writes the build file.
-    """
-    connection = _attached(settings.warehouse)
-    try:
-        return _subject(connection)[1]
-    finally:
-        connection.close()
 
 
 def _publish(settings: Settings, target: Path, replace: Replace) -> Publication:
@@ -82,40 +74,47 @@ def _publish(settings: Settings, target: Path, replace: Replace) -> Publication:
 
 
 def _write(settings: Settings, temporary: Path, run_id: str) -> Publication:
-    """The new copy at `temporary`: schema marts with its comments, schema meta."""
-    connection = _attached(settings.warehouse)
+    """The new copy at `temporary`: schema marts with its comments, schema meta.
+
+    A table in schema marts that is no mart of the project is of an older one: nothing keeps it true, so it is left.
+    """
+    is_masked = not settings.publish_personal
+    connection = attached(settings.warehouse)
     try:
-        account_id, as_of = _subject(connection)
-        names = _marts(connection)
+        account_id, as_of = subject(connection)
+        built = _built(connection)
+        marts = [mart for name, mart in read_marts(settings.dbt_manifest).items() if name in built]
+        selects = {mart.name: select(mart, built[mart.name], is_masked) for mart in marts}
         connection.execute(f"attach {text(str(temporary))} as publication (storage_version {text(STORAGE_VERSION)})")
         connection.execute("create schema publication.marts; create schema publication.meta")
         connection.execute("create table publication.meta.row_counts (table_name varchar, rows bigint)")
-        for name in names:
+        for name, selected in sorted(selects.items()):
             table = f"marts.{quoted(name)}"
-            connection.execute(f"create table publication.{table} as from warehouse.{table}")
+            connection.execute(f"create table publication.{table} as {selected}")
             connection.execute(
                 f"insert into publication.meta.row_counts select ?, count(*) from warehouse.{table}",  # noqa: S608 - quoted
                 [name],
             )
-        for comment in _comments(connection):
+        for comment in _comments(connection, set(selects)):
             connection.execute(comment)
         connection.execute(
             """
             create table publication.meta.publication (
                 run_id varchar, published_at timestamp, as_of date, account_id varchar, livemode boolean,
-                dbt_invocation_id varchar
+                dbt_invocation_id varchar, is_masked boolean
             )
             """
         )
         connection.execute(
-            "insert into publication.meta.publication values (?, ?, ?, ?, ?, ?)",
+            "insert into publication.meta.publication values (?, ?, ?, ?, ?, ?, ?)",
             [
                 run_id,
                 datetime.now(UTC).replace(tzinfo=None),
                 as_of,
                 account_id,
-                _is_live(connection, account_id),
+                is_live(connection, account_id),
                 _invocation(settings.dbt_results),
+                is_masked,
             ],
         )
         counted = connection.execute(
@@ -123,61 +122,24 @@ def _write(settings: Settings, temporary: Path, run_id: str) -> Publication:
         ).fetchone()
         connection.execute("detach publication")  # writes everything into the file and removes its log
         tables, rows = counted or (0, 0)
-        return Publication(run_id, as_of, int(tables), int(rows))
+        return Publication(run_id, as_of, int(tables), int(rows), is_masked)
     finally:
         connection.close()
 
 
-def _attached(warehouse: Path) -> duckdb.DuckDBPyConnection:
-    """The build file, read-only, under the name `warehouse` that views in it use."""
-    if not warehouse.exists():
-        raise NothingToPublish(
-            f"{warehouse} does not exist; load first: `python -m dlt_pipelines load`, then `dbt build`."
-        )
-    connection = duckdb.connect()
-    try:
-        connection.execute(f"attach {text(str(warehouse))} as warehouse (read_only)")
-    except duckdb.Error as error:
-        connection.close()
-        raise explain(warehouse, error) from error
-    return connection
-
-
-def _subject(connection: duckdb.DuckDBPyConnection) -> tuple[str, date]:
-    """Account and as-of date of the build."""
-    try:
-        row = connection.execute("select account_id, as_of from warehouse.intermediate.int_as_of").fetchone()
-    except duckdb.CatalogException:
-        row = None
-    if row is None or row[1] is None:
-        raise NothingToPublish(
-            "The warehouse has no as-of date, so its marts are not built; run `dbt build`, then this again."
-        )
-    return row[0], row[1]
-
-
-def _marts(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _built(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The columns of every table in schema marts, in order."""
     rows = connection.execute(
-        "select table_name from information_schema.tables"
-        " where table_catalog = 'warehouse' and table_schema = 'marts' order by table_name"
+        "select table_name, list(column_name order by column_index) from duckdb_columns()"
+        " where database_name = 'warehouse' and schema_name = 'marts' group by table_name"
     ).fetchall()
     if not rows:
         raise NothingToPublish("The warehouse has no marts; run `dbt build`, then this again.")
-    return [name for (name,) in rows]
+    return dict(rows)
 
 
-def _is_live(connection: duckdb.DuckDBPyConnection, account_id: str) -> bool | None:
-    """The mode of what was loaded, from the account's own row; None when it was not loaded by this loader."""
-    with suppress(duckdb.CatalogException):
-        row = connection.execute(
-            "select livemode from warehouse.raw_stripe.accounts where account_id = ? limit 1", [account_id]
-        ).fetchone()
-        return None if row is None else bool(row[0])
-    return None
-
-
-def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Statements that put the marts' comments on the copy: `create table as` does not carry them."""
+def _comments(connection: duckdb.DuckDBPyConnection, names: set[str]) -> Iterator[str]:
+    """Statements that put those marts' comments on the copy: `create table as` does not carry them."""
     relations = connection.execute(
         "select table_name, comment from duckdb_tables() where database_name = 'warehouse' and schema_name = 'marts'"
         " union all "
@@ -188,10 +150,10 @@ def _comments(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         " where database_name = 'warehouse' and schema_name = 'marts'"
     ).fetchall()
     for table, comment in relations:
-        if comment is not None:
+        if table in names and comment is not None:
             yield f"comment on table publication.marts.{quoted(table)} is {text(comment)}"
     for table, column, comment in columns:
-        if comment is not None:
+        if table in names and comment is not None:
             yield f"comment on column publication.marts.{quoted(table)}.{quoted(column)} is {text(comment)}"
 
 

@@ -23,6 +23,7 @@ class Settings:
     api_key: str = field(default="", repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     destination: Path | None = None
+    publish_personal: bool = False
 
     @property
     def warehouse(self) -> Path:
@@ -55,6 +56,11 @@ class Settings:
         return self.data / "dbt" / "run_results.json"
 
     @property
+    def dbt_manifest(self) -> Path:
+        """What the last dbt run left, for what each column of a mart is."""
+        return self.data / "dbt" / "manifest.json"
+
+    @property
     def is_live(self) -> bool:
         """Whether the key reads real money."""
         return self.api_key.startswith(("sk_live_", "rk_live_"))
@@ -70,6 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     dlt's own names work beside ours: SOURCES__STRIPE__STRIPE_SECRET_KEY for the key (or stripe_secret_key under
     [sources.stripe] of .dlt/secrets.toml) and DESTINATION__DUCKDB__CREDENTIALS for the warehouse's path.
+    METERWISE_PUBLISH_PII is 1 or means no.
     """
     destination = environment.get("DESTINATION__DUCKDB__CREDENTIALS", "").removeprefix("duckdb:///")
     if ":" in destination or destination.startswith("{"):  # md:…, :memory: and JSON would become odd names of files
@@ -83,6 +90,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         api_key=_key(environment).strip(),
         webhook_secrets=tuple(filter(None, map(str.strip, environment.get("STRIPE_WEBHOOK_SECRET", "").split(",")))),
         destination=Path(destination).absolute() if destination else None,
+        publish_personal=environment.get("METERWISE_PUBLISH_PII") == "1",
     )
 
 

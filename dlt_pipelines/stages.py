@@ -70,7 +70,9 @@ class Outcome:
             if re.search(r"\b(error|failure)\b", line, re.IGNORECASE) and "Done. PASS=" not in line
         ]
         last = (
-            (causes[-1:] if "dbt.cli.main" in self.stage.command else lines[-1:]) or lines[-1:] or ["it said nothing"]
+            (causes[-1:] if self.stage.name in {"build", "recommend"} else lines[-1:])
+            or lines[-1:]
+            or ["it said nothing"]
         )
         return (
             self.code if self.code in {4, 5, 6} else 1,
@@ -88,7 +90,7 @@ def loop_stages(as_of: date | None) -> list[Stage]:
     return [
         Stage("load", (*python, "dlt_pipelines", "load")),
         Stage("audit", (*python, "dlt_pipelines", "ledger")),
-        Stage("build", (*dbt, "build", *where, "--exclude", "tag:after_ml", *day)),
+        Stage("build", (*python, "dlt_pipelines", "build", *at)),
         Stage("drift", (*python, "ml", "drift", *at), frozenset({0, 3, 7})),
         Stage("train", (*python, "ml", "train", "--if-needed", *at), may_idle),
         Stage("score", (*python, "ml", "score", *at), may_idle),

@@ -6,7 +6,8 @@ import json
 import textwrap
 from pathlib import Path
 
-from dlt_pipelines.errors import LoaderError
+from dlt_pipelines.errors import LoaderError, NothingToPublish
+from dlt_pipelines.settings import Settings
 
 TITLES = {
     "rows": "Rows",
@@ -18,30 +19,33 @@ TITLES = {
 WIDEST = 140  # columns of a line; longer texts go on below
 
 
-class NothingPublished(LoaderError):
-    """There is no published copy to summarise."""
+class NothingToSummarise(LoaderError):
+    """No run has come as far as a summary."""
 
 
-def digest(data: Path) -> tuple[str, list[tuple[str, str]]]:
-    """The published copy's headline and its digest lines as (section, text), in order.
+def digest(settings: Settings) -> tuple[str, list[tuple[str, str]]]:
+    """The build file's headline and its digest lines as (section, text), in order.
 
-    Raises NothingPublished when no run has published yet.
+    The published copy has the same lines, with stand-ins for names; this screen is for whoever holds the state folder.
+    Raises NothingToSummarise before the first run has built its digest, Locked while another process writes.
     """
     import duckdb
 
-    path = data / "published" / "warehouse.duckdb"
-    if not path.exists():
-        raise NothingPublished(f"{path} does not exist: nothing was published yet; run `make run` first.")
+    from dlt_pipelines.build_file import attached, is_live, subject
+
     try:
-        with duckdb.connect(str(path), read_only=True) as published:
-            ((as_of, account, livemode),) = published.execute(
-                "select as_of, account_id, livemode from meta.publication"
-            ).fetchall()
-            lines = published.execute("select section, text from marts.run_digest order by section_number, line_number")
+        connection = attached(settings.warehouse)
+        try:
+            account, as_of = subject(connection)
+            mode = "live" if is_live(connection, account) else "test mode"
+            lines = connection.execute(
+                "select section, text from warehouse.marts.run_digest order by section_number, line_number"
+            )
             found = [(str(section), str(text)) for section, text in lines.fetchall()]
-    except duckdb.Error as error:
-        raise NothingPublished(f"{path} cannot be read ({error}): run `make publish` to make it anew.") from error
-    mode = "live" if livemode else "test mode"
+        finally:
+            connection.close()
+    except (NothingToPublish, duckdb.CatalogException) as error:
+        raise NothingToSummarise(f"{settings.warehouse} holds no finished run: run `make run` first.") from error
     return f"meterwise · account {account} ({mode}) · as of {as_of}", found
 
 
@@ -57,19 +61,19 @@ def stage_seconds(data: Path) -> str:
     return f"{stages}; {total:.1f} in all, at most {flat['peak_mb']:.0f} MB in one process"
 
 
-def summary_lines(data: Path) -> list[str]:
+def summary_lines(settings: Settings) -> list[str]:
     """The summary, line by line, at most about 50 of them.
 
-    Raises NothingPublished when no run has published yet.
+    Raises NothingToSummarise and Locked, as `digest` does.
     """
-    headline, found = digest(data)
+    headline, found = digest(settings)
     lines, section = [headline], ""
     for name, text in found:
         if name != section:
             lines += ["", TITLES.get(name, name)]
             section = name
         lines += textwrap.wrap(text, WIDEST, initial_indent="  ", subsequent_indent=" " * 6, break_long_words=False)
-    if seconds := stage_seconds(data):
+    if seconds := stage_seconds(settings.data):
         lines += ["", "Seconds per stage", f"  {seconds}"]
     return [*lines, "", "Next", *(f"  {line}" for line in next_commands())]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,22 @@ def first_run(seeded_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
             assert done.returncode == 0, done.stderr
             (data / "printed.txt").write_text(done.stdout)
     return data, (data / "printed.txt").read_text()
+
+
+@pytest.fixture(scope="session")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of a new machine after `make docs`: dbt's page and the manifest it was made from."""
+    with made_once(tmp_path_factory, "documented") as (data, is_new):
+        if is_new:
+            done = run(["make", "docs"], data)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return data
+
+
+@pytest.fixture(scope="session")
+def manifest(documented: Path) -> dict[str, Any]:
+    """dbt's manifest of the project."""
+    return dict(json.loads((documented / "docs" / "dbt" / "manifest.json").read_text()))
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands import ROOT, dbt
+from tests.commands import ROOT
 
 OURS = {"sandbox", "dlt_pipelines", "ml", "actions", "notebooks", "tests"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -79,14 +78,6 @@ def test_files_are_small_rooms() -> None:
     assert {name: count for name, count in lines.items() if count > LONGEST[Path(name).suffix]} == {}
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    data = tmp_path_factory.mktemp("parsed")
-    parsed = dbt(data, "parse")
-    assert parsed.returncode == 0, parsed.stdout
-    return dict(json.loads((data / "dbt" / "manifest.json").read_text()))
-
-
 def models(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
 
@@ -123,30 +114,3 @@ def test_no_model_built_before_scoring_reads_a_score(manifest: dict[str, Any]) -
         wrong += [(key, parent) for parent in node["depends_on"]["nodes"] if "source" in parent and "score" in parent]
     assert wrong == []
     assert any(is_after_ml(node) for node in models(manifest).values())
-
-
-def test_every_mart_and_feature_has_a_contract_a_grain_and_documented_typed_columns(manifest: dict[str, Any]) -> None:
-    wrong = []
-    for key, node in models(manifest).items():
-        if layer(manifest, key) not in {"marts", "features"}:
-            continue
-        if not node["config"]["contract"]["enforced"] or not node["description"].startswith("One row"):
-            wrong.append((key, "contract or grain"))
-        wrong += [
-            (key, name)
-            for name, column in node["columns"].items()
-            if not column["description"] or not column["data_type"]
-        ]
-    assert wrong == []
-
-
-def test_every_mart_and_feature_has_a_tested_key(manifest: dict[str, Any]) -> None:
-    keyed = {
-        parent
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "test"
-        and (node.get("test_metadata") or {}).get("name") in {"unique", "unique_combination"}
-        for parent in node["depends_on"]["nodes"]
-    }
-    missing = [key for key in models(manifest) if layer(manifest, key) in {"marts", "features"} and key not in keyed]
-    assert missing == []

@@ -2,6 +2,10 @@
    `slots` maps a slot's name to an SQL expression that gives text. A slot that the template names and the map lacks,
    or whose value is null, fails the build. #}
 {% macro fill_template(template, slots) %}
+  {{- adapter.dispatch('fill_template', 'meterwise')(template, slots) -}}
+{% endmacro %}
+
+{% macro default__fill_template(template, slots) %}
   array_to_string(
     list_transform(
       regexp_extract_all({{ template }}, '\{[a-z_0-9]+\}|[^{]+|\{'),
@@ -22,8 +26,25 @@
 {% endmacro %}
 
 
+{# A select: one row per {slot} that a template of `relation` names, with the columns `keys` beside it. #}
+{% macro slots_of(relation, keys, template) %}
+  {{- adapter.dispatch('slots_of', 'meterwise')(relation, keys, template) -}}
+{% endmacro %}
+
+{% macro default__slots_of(relation, keys, template) %}
+    select
+        {{ keys | join(', ') }},
+        unnest(regexp_extract_all({{ template }}, '\{([^}]*)\}', 1)) as slot
+    from {{ relation }}
+{% endmacro %}
+
+
 {# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no markup, 200 characters. #}
 {% macro safe_text(expression) %}
+  {{- adapter.dispatch('safe_text', 'meterwise')(expression) -}}
+{% endmacro %}
+
+{% macro default__safe_text(expression) %}
   left(trim(regexp_replace(
     nfc_normalize({{ expression }}),
     '[\s\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}<>\[\]{}`]+', ' ', 'g'
@@ -34,6 +55,10 @@
 {# Minor units to text for people, "USD 1,234.50" or "JPY 1,235": digits are moved, nothing is divided.
    `exponent` is the currency's number of decimals, from the seed currencies. #}
 {% macro money_to_text(amount_minor, currency, exponent) %}
+  {{- adapter.dispatch('money_to_text', 'meterwise')(amount_minor, currency, exponent) -}}
+{% endmacro %}
+
+{% macro default__money_to_text(amount_minor, currency, exponent) %}
   {%- set digits -%}
     lpad(
       cast(abs({{ amount_minor }}) as varchar),
@@ -51,18 +76,30 @@
 
 {# A quantity for people: thousands separated, no decimals, "128,411". #}
 {% macro quantity_to_text(quantity) %}
+  {{- adapter.dispatch('quantity_to_text', 'meterwise')(quantity) -}}
+{% endmacro %}
+
+{% macro default__quantity_to_text(quantity) %}
   format('{:,}', cast(round({{ quantity }}) as bigint))
 {% endmacro %}
 
 
 {# A ratio for people, in whole per cent: 0.795 is "79 %", cut and not rounded so that a text never claims a threshold that was missed. #}
 {% macro share_to_text(share) %}
+  {{- adapter.dispatch('share_to_text', 'meterwise')(share) -}}
+{% endmacro %}
+
+{% macro default__share_to_text(share) %}
   (format('{:,}', cast(floor({{ share }} * 100) as bigint)) || ' %')
 {% endmacro %}
 
 
 {# One day, or the first and the last of several: "2026-10-28", "2026-10-28 – 2026-10-30". #}
 {% macro days_to_text(first_day, last_day) %}
+  {{- adapter.dispatch('days_to_text', 'meterwise')(first_day, last_day) -}}
+{% endmacro %}
+
+{% macro default__days_to_text(first_day, last_day) %}
   (
     strftime({{ first_day }}, '%Y-%m-%d')
     || case when {{ first_day }} < {{ last_day }} then ' – ' || strftime({{ last_day }}, '%Y-%m-%d') else '' end

@@ -1,21 +1,27 @@
-{# Integer division, exact halves away from zero. Money is divided here and nowhere else; both sides are whole numbers
-   and the result is a bigint. The intermediate is a hugeint, so that no bigint amount overflows it. #}
+{# Integer division, exact halves away from zero. Money is divided here and nowhere else; both sides are whole numbers,
+   the lower one above zero, and the result is a bigint (null for a denominator of zero). The intermediate is a hugeint,
+   so that no bigint amount overflows it. #}
 {% macro divide_half_up(numerator, denominator) -%}
+    {{ return(adapter.dispatch('divide_half_up', 'meterwise')(numerator, denominator)) }}
+{%- endmacro %}
+
+{% macro default__divide_half_up(numerator, denominator) -%}
     cast(
         sign({{ numerator }})
-        * ((2 * abs(cast({{ numerator }} as hugeint)) + ({{ denominator }})) // (2 * ({{ denominator }})))
+        * (
+            (2 * abs(cast({{ numerator }} as hugeint)) + cast({{ denominator }} as hugeint))
+            // (2 * nullif(cast({{ denominator }} as hugeint), 0))
+        )
         as bigint
     )
 {%- endmacro %}
 
-{# A ratio, never money: null when the whole is zero. #}
-{% macro share_of(part, whole) -%}
-    cast(cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(18, 6))
-{%- endmacro %}
-
-{# The same ratio as a feature: a double, so that no share is too large for it. #}
-{% macro ratio_of(part, whole) -%}
-    (cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0))
+{# A ratio, never money: null when the whole is zero. As a feature it is a 'double', so that no share is too large. #}
+{% macro share_of(part, whole, data_type='decimal(18, 6)') -%}
+    cast(
+        cast({{ part }} as {{ double_type() }}) / nullif(cast({{ whole }} as {{ double_type() }}), 0)
+        as {{ double_type() if data_type == 'double' else data_type }}
+    )
 {%- endmacro %}
 
 {# A per-interval amount as an amount per month, by the seed billing_intervals. #}

@@ -41,6 +41,30 @@
 {% endmacro %}
 
 
+{# A select: every row of a score table that its newest run said, of each combination of `keys`. Where files cannot be
+   queried in place, the adapter's version reads the table that they are loaded into. #}
+{% macro score_source(table_name, keys) %}
+  {{- adapter.dispatch('score_source', 'meterwise')(table_name, keys) -}}
+{% endmacro %}
+
+{% macro default__score_source(table_name, keys) %}
+    select
+        {% for column in score_tables()[table_name] -%}
+            {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from (
+        select
+            {{ score_columns(table_name) }},
+            rank() over (
+                partition by {{ keys | join(', ') }}
+                order by scored_at desc, run_id desc
+            ) as run_from_last
+        from {{ source('ml_scores', table_name) }}
+    ) as ranked
+    where run_from_last = 1
+{%- endmacro %}
+
+
 {# Folder of the score files as the inside of a SQL string. #}
 {% macro score_folder() %}
   {{- (env_var('METERWISE_DATA', 'data') ~ '/scores') | replace("'", "''") -}}

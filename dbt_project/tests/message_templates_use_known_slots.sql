@@ -7,12 +7,7 @@ slots as (select * from {{ ref('message_slots') }}),
 
 used as (
 
-    select
-        kind,
-        locale,
-        unnest(regexp_extract_all(concat_ws(' ', subject, body), '\{([^}]*)\}', 1)) as slot
-
-    from templates
+    {{ slots_of('templates', ['kind', 'locale'], "concat_ws(' ', subject, body)") }}
 
 )
 

@@ -46,5 +46,5 @@ where
     and not meters.is_deleted
     and (
         covered.covered_until is null
-        or covered.covered_until < last_load.server_now - interval 2 day
+        or covered.covered_until < last_load.server_now - interval '2 days'
     )

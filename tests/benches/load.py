@@ -5,10 +5,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.state import data_folder
+from tests.benches.marks import Mark, missed, table
 from tests.benches.measure import Used, run, serving
 from tests.commands import DBT_AT
 
@@ -20,22 +20,6 @@ MANY = 1_000_000
 INVOICES, FLATTENED = 10_000, 600
 # One request per customer is what Stripe asks for these; the figures are of lists.
 LISTS_ONLY = {"SOURCES__STRIPE__SKIP": "customer_balance_transactions"}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a figure must reach: at least `least`, or at most `most`."""
-
-    least: float | None = None
-    most: float | None = None
-
-    def __str__(self) -> str:
-        return f">= {self.least:,}" if self.least is not None else f"<= {self.most:,}"
-
-    def is_met(self, value: float) -> bool:
-        """Whether `value` is on the right side."""
-        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
-
 
 LOADS = ("first", "idle", "again")
 MUST = {
@@ -153,25 +137,6 @@ GROUPS: dict[str, Callable[[Path, argparse.Namespace], dict[str, float]]] = {
 }
 
 
-def table(flat: dict[str, float]) -> list[str]:
-    """The figures as lines for people, each with what it must reach or aims at."""
-    lines = []
-    for name, value in flat.items():
-        mark = MUST.get(name) or AIM.get(name)
-        said = "" if mark is None else f"{'must' if name in MUST else 'aim'} {mark}"
-        lines.append(f"{name:<32}{value:>14,}  {said}".rstrip())
-    return lines
-
-
-def missed(flat: dict[str, float]) -> list[str]:
-    """One line per mark that was not reached."""
-    return [
-        f"missed: {name} is {flat[name]:,} and must be {mark}"
-        for name, mark in MUST.items()
-        if name in flat and not mark.is_met(flat[name])
-    ]
-
-
 def main() -> None:
     """Print the figures, write them to $METERWISE_DATA/bench/load.json, and exit with 1 if a mark is missed."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -186,12 +151,12 @@ def main() -> None:
     for name in options.only or GROUPS:
         with tempfile.TemporaryDirectory(prefix="meterwise-bench-") as folder:
             figures = GROUPS[name](Path(folder), options)
-        print("\n".join(table(figures)), flush=True)
+        print("\n".join(table(figures, MUST, AIM)), flush=True)
         flat |= figures
     out = data_folder() / "bench" / "load.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(flat, indent=2) + "\n")
-    if lines := missed(flat):
+    if lines := missed(flat, MUST):
         print("\n".join(lines), file=sys.stderr)
         raise SystemExit(1)
 

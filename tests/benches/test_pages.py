@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.benches.load import MUST, missed
+from tests.benches.load import MUST
+from tests.benches.marks import missed
 from tests.benches.measure import Server, serving
 from tests.benches.pages import APART, EPOCH, LINES
 from tests.benches.walk import PARSERS, walk
@@ -69,5 +70,5 @@ def test_it_refuses_what_it_does_not_know_and_has_no_other_kinds(server: Server)
 
 
 def test_a_missed_mark_is_named() -> None:
-    assert missed({name: mark.least or mark.most or 0 for name, mark in MUST.items()}) == []
-    assert missed({"idle_requests": 11}) == ["missed: idle_requests is 11 and must be <= 10"]
+    assert missed({name: mark.least or mark.most or 0 for name, mark in MUST.items()}, MUST) == []
+    assert missed({"idle_requests": 11}, MUST) == ["missed: idle_requests is 11 and must be <= 10"]

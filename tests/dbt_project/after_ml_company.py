@@ -34,6 +34,23 @@ SPIKE_DAY, SPIKE_CALLS = date(2026, 10, 5), 4000
 # its period had 30 days of 45 calls besides, of which 1,000 were free: 4,350 at 10
 SPIKE_PERIOD_CALLS, SPIKE_PERIOD_AMOUNT = 5350, 43500
 GONE_ON, MOVED_ON = date(2026, 5, 10), date(2026, 10, 10)
+# A name in every text that Stripe lets a person type and no category is made of: it must not reach a published copy.
+PLANTED = "Quellenberg"
+MAIL = f"{PLANTED.lower()}@example.com"
+NOTE = {"description": f"for {PLANTED}", "metadata": {"note": PLANTED, PLANTED: "1"}}
+PLANTS: dict[str, dict[str, Any]] = {
+    "customers": NOTE | {"email": MAIL, "phone": PLANTED, "shipping": {"name": PLANTED}, "address": {"line1": PLANTED}},
+    "subscriptions": NOTE | {"cancellation_details": {"comment": PLANTED, "reason": "cancellation_requested"}},
+    "subscription_items": {"metadata": {"note": PLANTED}},
+    "invoices": NOTE
+    | {"customer_name": PLANTED, "customer_email": MAIL, "footer": PLANTED, "statement_descriptor": PLANTED}
+    | {"custom_fields": [{"name": "attention", "value": PLANTED}], "number": f"{PLANTED.upper()}-0001"},
+    "invoice_lines": NOTE,
+    "coupons": {"name": f"only for {PLANTED}", "metadata": {"note": PLANTED}},
+    "prices": {"nickname": PLANTED, "metadata": {"note": PLANTED}},
+    "products": {"description": f"made for {PLANTED}", "metadata": {"note": PLANTED}},
+    "accounts": {"email": MAIL, "business_profile": {"name": PLANTED, "support_email": MAIL}},
+}
 # what the ledger says was done on 2026-10-05, four days before the invoices of October
 ACTED_ON, CREDIT_MINOR = date(2026, 10, 5), 1500
 
@@ -46,6 +63,8 @@ def write(data: Path) -> None:
     """The company's raw tables in a new warehouse of the state folder `data`."""
     with RawWarehouse(data) as raw:
         _fill(raw)
+        for table, plant in PLANTS.items():
+            raw.patch(table, plant)
 
 
 def _fill(raw: RawWarehouse) -> None:
@@ -58,6 +77,15 @@ def _fill(raw: RawWarehouse) -> None:
     raw.add(
         "events", [event | {"request": {"idempotency_key": "key-cus_moved"}, "data": {"object": {"id": "sub_moved"}}}]
     )
+    charge = {
+        "id": "ch_exact",
+        "customer": "cus_exact",
+        "amount": 5000,
+        "currency": "usd",
+        "created": seconds(ACTED_ON),
+    }
+    payer = {"billing_details": {"name": PLANTED, "email": MAIL}, "receipt_email": MAIL, "failure_message": PLANTED}
+    raw.add("charges", [charge | {"status": "succeeded", "paid": True} | NOTE | payer])
     raw.report_load("2026-11-01")
 
 
@@ -93,6 +121,7 @@ def _customer(raw: RawWarehouse, customer_id: str, currency: str) -> None:
     begin, subscription = seconds(STARTS[0]), customer_id.replace("cus_", "sub_")
     # a name that would colour a terminal and mark up a page
     name = "Spike\u202e <b>Ltd</b>" if customer_id == "cus_spike" else customer_id.removeprefix("cus_").title()
+    name += f" {PLANTED}"
     person = {"id": customer_id, "name": name, "currency": currency, "balance": 0, "created": begin}
     raw.add("customers", [person | {"metadata": {"segment": "startup", "tier": "standard"}}])
     state: dict[str, Any] = {"status": "active", "start_date": begin, "created": begin, "discounts": []}
@@ -212,7 +241,7 @@ def write_ledger(data: Path, declined: str) -> None:
         subscription_id = customer_id.replace("cus_", "sub_")
         named = (recommendation_id, f"{recommendation_id}-action", 0, 0, ACCOUNT, False, customer_id, subscription_id)
         sent = (subscription_id, None, None, f"key-{customer_id}", "plan", "usd", CREDIT_MINOR)
-        why = ("somebody", "os_user", "because", json.dumps(body), f"hash-{seq - 1}", f"hash-{seq}")
+        why = (MAIL, "os_user", f"because {PLANTED} asked", json.dumps(body), f"hash-{seq - 1}", f"hash-{seq}")
         rows.append((seq, f"event-{seq}", at_us, at_us, kind, *named, *sent, *why))
     with duckdb.connect(str(data / "warehouse.duckdb")) as con:
         con.executemany(f"insert into raw_ledger.audit_log values ({', '.join('?' * 26)})", rows)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands import dbt, in_sandbox
+from tests.conftest import made_once
+from tests.dbt_project.staged_payloads import staged_twice
 
 
 @pytest.fixture(scope="session")
@@ -19,4 +21,13 @@ def modelled_company(seeded_data: Path, tmp_path_factory: pytest.TempPathFactory
     assert loaded.returncode == 0, loaded.stderr
     built = dbt(data, "build", "--exclude", "tag:after_ml")
     assert built.returncode == 0, built.stdout
+    return data
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder in which dbt built staging of odd payloads after each of two loads. Copy before changing."""
+    with made_once(tmp_path_factory, "staged") as (data, is_new):
+        if is_new:
+            staged_twice(data)
     return data

@@ -92,9 +92,19 @@ class RawWarehouse:
         """What a query finds in the warehouse as it is now."""
         return self._con.execute(query).fetchall()
 
-    def _insert(self, table: str, row: Mapping[str, object]) -> None:
+    def patch(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Merge `fields` into every payload of a kind, as RFC 7386 has it."""
+        self._con.execute(
+            f"update raw_stripe.{kind} set payload = json_merge_patch(payload, ?::json)", [json.dumps(fields)]
+        )
+
+    def append(self, table: str, row: Mapping[str, object]) -> None:
+        """Append one row to a table that holds no objects, named with its schema."""
         marks = ", ".join("?" * len(row))
-        self._con.execute(f"insert into raw_stripe.{table} ({', '.join(row)}) values ({marks})", list(row.values()))
+        self._con.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))
+
+    def _insert(self, table: str, row: Mapping[str, object]) -> None:
+        self.append(f"raw_stripe.{table}", row)
 
     def add_usage(
         self,

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from tests.commands import dbt
-from tests.dbt_project.raw import (
-    LOADED_AT,
-    RawWarehouse,
-    account,
-    customer,
-    epoch,
-    meter,
-    metered_item,
-    metered_price,
-    subscription,
-)
+from tests.commands import ROOT, dbt
+from tests.dbt_project.odd_company import PLANTED, plant
+from tests.dbt_project.raw import LOADED_AT, RawWarehouse, account
 
 BEFORE_ML = ("--exclude", "tag:after_ml")
-LATER = LOADED_AT + timedelta(days=1)
+SEED = ROOT / "dbt_project" / "seeds" / "data_quality_checks.csv"
+CHECKS = ROOT / "dbt_project" / "models" / "intermediate" / "quality"
 
 
 def test_an_account_with_nothing_in_it_builds_to_empty_marts(tmp_path: Path) -> None:
@@ -46,57 +41,16 @@ def test_an_account_with_nothing_in_it_builds_to_empty_marts(tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A warehouse built from odd payloads, and what dbt printed."""
+    """A warehouse in which everything is wrong at once, built with every test of the first pass; what dbt printed."""
     data = tmp_path_factory.mktemp("odd")
-    price = metered_price("price_calls", unit_amount_decimal="0.5")
-    future = {"schedule_hint": {"kind": "lunar", "phases": [1, 2]}, "status": "hibernating"}
     with RawWarehouse(data) as raw:
-        raw.add("accounts", [account()])
-        raw.add("meters", [meter()])
-        raw.add("products", [{"id": "prod_calls", "created": epoch("2026-01-01"), "name": "Calls", "active": True}])
-        raw.add(
-            "prices",
-            [
-                price,
-                {"id": "price_bare", "created": epoch("2026-01-01"), "currency": "usd"}
-                | {
-                    "billing_scheme": "by_the_moon",
-                    "product": "prod_calls",
-                    "active": True,
-                    "unit_amount_decimal": None,
-                },
-            ],
-        )
-        raw.add("customers", [customer("cus_plain"), {"id": "cus_bare", "created": epoch("2026-02-01")}])
-        raw.add("customers", [customer("cus_gone", name="Grace", metadata={"segment": "startup"})])
-        raw.add("customers", [{"id": "cus_gone", "deleted": True}], is_deleted=True, loaded_at=LATER)
-        raw.add("customers", [customer("cus_renamed", name="Old")])
-        raw.add("customers", [customer("cus_renamed", name="New")] * 2, loaded_at=LATER)
-        raw.add("subscriptions", [subscription("sub_odd", "cus_plain", **future)])
-        raw.add("subscription_items", [metered_item("si_odd", "sub_odd", price, quantity="many")])
-        raw.add("invoices", [_invoice("in_manual", parent=None, billing_reason="a_new_reason", status="escalated")])
-        raw.add("invoice_lines", [_line("il_manual", "in_manual")], parent_id="in_manual")
-        raw.add_usage("cus_plain", {"2026-02-10": 7, "2026-02-12": 5})
-        raw.add_usage("cus_plain", {"2026-02-12": 9}, loaded_at=LATER)
-        raw.report_load("2026-03-01")
+        plant(raw)
     built = dbt(data, "build", *BEFORE_ML)
     assert built.returncode == 0, built.stdout
     return data, built.stdout
 
 
-def _invoice(invoice_id: str, **fields: object) -> dict[str, object]:
-    amounts = dict.fromkeys(("subtotal", "total", "amount_due", "amount_remaining"), 300) | {"amount_paid": 0}
-    base: dict[str, object] = {"id": invoice_id, "customer": "cus_plain", "created": epoch("2026-02-05")}
-    return base | {"currency": "usd", "status": "open"} | amounts | fields
-
-
-def _line(line_id: str, invoice_id: str) -> dict[str, object]:
-    """A manual line: no price, no subscription, no quantity."""
-    period = {"start": epoch("2026-02-05"), "end": epoch("2026-02-05")}
-    return {"id": line_id, "invoice": invoice_id, "amount": 300, "currency": "usd", "period": period, "pricing": None}
-
-
-def _rows(data: Path, query: str) -> list[tuple[object, ...]]:
+def _rows(data: Path, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as con:
         return con.execute(query).fetchall()
 
@@ -104,15 +58,21 @@ def _rows(data: Path, query: str) -> list[tuple[object, ...]]:
 def test_an_unknown_status_is_kept_and_warned_of(odd: tuple[Path, str]) -> None:
     data, printed = odd
 
-    assert _rows(data, "select status from marts.dim_subscriptions") == [("hibernating",)]
-    assert _rows(data, "select status, billing_reason from marts.fct_invoices") == [("escalated", "a_new_reason")]
+    assert _rows(data, "select status from marts.dim_subscriptions where subscription_id = 'sub_odd'") == [
+        ("hibernating",)
+    ]
+    assert _rows(data, "select status, billing_reason from marts.fct_invoices where invoice_id = 'in_manual'") == [
+        ("escalated", "a_new_reason")
+    ]
     assert "WARN" in printed
 
 
 def test_a_field_that_does_not_fit_its_type_or_is_missing_is_null(odd: tuple[Path, str]) -> None:
     data, _ = odd
 
-    assert _rows(data, "select quantity from staging.stg_stripe__subscription_items") == [(None,)]
+    assert _rows(
+        data, "select quantity from staging.stg_stripe__subscription_items where subscription_item_id = 'si_odd'"
+    ) == [(None,)]
     assert _rows(data, "select name, currency, segment from marts.dim_customers where customer_id = 'cus_bare'") == [
         (None, None, None)
     ]
@@ -139,14 +99,61 @@ def test_a_manual_invoice_keeps_its_line_without_a_price(odd: tuple[Path, str]) 
     data, _ = odd
 
     assert _rows(
-        data, "select subscription_id, price_id, amount_minor, quantity, is_metered from marts.fct_invoice_lines"
+        data,
+        "select subscription_id, price_id, amount_minor, quantity, is_metered from marts.fct_invoice_lines "
+        "where invoice_line_id = 'il_manual'",
     ) == [(None, None, 300, None, False)]
 
 
 def test_a_revised_day_counts_with_its_newest_value_and_days_between_are_zero(odd: tuple[Path, str]) -> None:
     data, _ = odd
 
-    assert _rows(data, "select sum(quantity), count(*), min(usage_date) from marts.fct_usage_daily") == [
+    of_it = "where subscription_item_id = 'si_odd'"
+    assert _rows(data, f"select sum(quantity), count(*), min(usage_date) from marts.fct_usage_daily {of_it}") == [
         (16, 28, date(2026, 2, 1))
     ]
-    assert _rows(data, "select quantity, rated_amount_minor, is_open from marts.fct_usage_periods") == [(16, 8, False)]
+    assert _rows(data, f"select quantity, rated_amount_minor, is_open from marts.fct_usage_periods {of_it}") == [
+        (16, 8, False)
+    ]
+
+
+def test_every_check_counts_what_was_planted_for_it_and_nothing_else(odd: tuple[Path, str]) -> None:
+    data, _ = odd
+
+    assert dict(_rows(data, "select check_name, rows_affected from marts.data_quality")) == PLANTED
+    assert _rows(data, "select distinct account_id, as_of from marts.data_quality") == [
+        ("acct_test", date(2026, 2, 28))
+    ]
+
+
+def test_every_check_has_its_words_and_every_word_its_check() -> None:
+    named = re.findall(r"'name': '(\w+)'", "".join(path.read_text() for path in CHECKS.glob("*.sql")))
+    with SEED.open(newline="") as lines:
+        worded = list(csv.DictReader(lines))
+
+    assert sorted(named) == sorted(row["check_name"] for row in worded) == sorted(PLANTED)
+    assert {row["severity"] for row in worded} == {"info", "warning", "error"}
+    assert all(row["meaning"].endswith(".") and row["what_to_do"].endswith(".") for row in worded)
+
+
+def test_no_mart_drops_what_is_odd(odd: tuple[Path, str]) -> None:
+    """Every invoice that Stripe has not deleted is in the marts with its lines and its money."""
+    data, _ = odd
+
+    kept = _rows(data, "select count(*), sum(total_minor) from marts.fct_invoices")
+    landed = _rows(
+        data,
+        "select count(*), sum((payload->>'total')::bigint) from raw_stripe.invoices "
+        "where id not in (select id from raw_stripe.invoices where is_deleted)",
+    )
+    assert kept == landed
+    lines = "select sum(amount_minor) from marts.fct_invoice_lines"
+    of_invoices = "select sum((payload->>'amount')::bigint) from raw_stripe.invoice_lines where parent_id not in "
+    assert _rows(data, lines) == _rows(data, of_invoices + "('in_nowhere', 'in_deleted')")
+    assert _rows(data, "select currency, total_minor from marts.fct_invoices where invoice_id = 'in_xyz'") == [
+        ("xyz", 2000)
+    ]
+    assert _rows(data, "select mrr_minor from marts.fct_mrr_monthly where currency = 'xyz'") == [(2000,)]
+    assert _rows(data, "select sum(amount_remaining_minor) from marts.fct_receivables_ageing") == _rows(
+        data, "select sum(amount_remaining_minor) from marts.fct_invoices where status = 'open'"
+    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from dlt_pipelines.publish import publish
+from dlt_pipelines.settings import Settings
 from tests.commands import dbt
-from tests.dbt_project.after_ml_company import ACTED_ON, AS_OF, write, write_ledger, write_scores
+from tests.dbt_project.after_ml_company import ACTED_ON, AS_OF, PLANTED, write, write_ledger, write_scores
+from tests.published import values_with
 
 Rows = list[dict[str, Any]]
 SCORE_TABLES = {"usage_forecast", "churn_risk", "revenue_forecast", "model_performance", "feature_drift"}
@@ -108,7 +111,7 @@ def test_an_upgrade_moves_every_item_of_the_plan_and_keeps_licensed_quantities(b
 def test_an_upgrade_that_costs_the_customer_more_says_so(builds: Builds) -> None:
     upgrade = of(builds.scored, "cus_exact")
     assert upgrade["reason"] == (
-        "Exact has used 50 % of the 1,000 API calls included in Starter, with 9 of 31 days of the billing period left; "
+        "Exact Quellenberg has used 50 % of the 1,000 API calls included in Starter, with 9 of 31 days of the billing period left; "
         "the forecast takes it to 80 %. On Growth, with 5,000 included, that usage would cost USD 100.00 a period "
         "instead of USD 50.00: USD 50.00 more, so it buys headroom, not a lower bill."
     )
@@ -146,12 +149,12 @@ def test_only_the_customer_most_at_risk_gets_an_offer_and_the_reasons_are_quoted
     offer = of(builds.scored, "cus_leaving")
     assert json.loads(offer["params"]) == {"discounts": [{"coupon": "RETAIN20"}], "subscription": "sub_leaving"}
     assert offer["amount_minor"] == 3000  # 20 % of three times USD 50.00
-    assert "The chance that Leaving leaves within 90 days is 60 %, against " in offer["reason"]
+    assert "The chance that Leaving Quellenberg leaves within 90 days is 60 %, against " in offer["reason"]
     assert "usage of the last 28 days is at 42 % of the 91-day level" in offer["reason"]
 
 
 def test_a_name_with_markup_and_control_characters_comes_out_harmless(builds: Builds) -> None:
-    assert of(builds.scored, "cus_spike")["reason"].startswith("Spike b Ltd /b used 4,0")
+    assert of(builds.scored, "cus_spike")["reason"].startswith("Spike b Ltd /b Quellenberg used 4,0")
 
 
 def test_a_recommendation_id_is_the_hash_of_what_would_be_done(builds: Builds) -> None:
@@ -237,3 +240,16 @@ def test_a_value_with_braces_is_no_slot_and_a_slot_that_is_not_offered_fails(bui
     query = f"select {fill} as text from (values ('Dear ' || chr(123) || '%s' || chr(125), {value})) as v (body, name)"
     assert "Dear {slot}" in shown(builds.data, query % "name")
     assert "slot {other} is not offered" in shown(builds.data, query % "other")
+
+
+def test_a_name_that_is_everywhere_in_stripe_is_nowhere_in_the_published_copy_unless_asked_for(builds: Builds) -> None:
+    settings = Settings(builds.data)
+    publish(replace(settings, publish_personal=True))
+    shown = values_with(settings.published, PLANTED)
+    assert {
+        "dim_customers.name", "recommendations.reason", "run_digest.text", "action_audit.actor",
+        "action_audit.reasoning", "fct_invoices.number", "fct_invoice_lines.description",
+    } <= set(shown)  # fmt: skip
+    publish(settings)
+    assert values_with(settings.published, PLANTED) == {}
+    assert PLANTED.lower().encode() not in settings.published.read_bytes().lower()

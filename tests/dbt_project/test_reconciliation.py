@@ -85,17 +85,21 @@ def test_a_replay_shares_the_days_between_periods_as_the_seconds_did(modelled_co
 def test_dbt_notices_an_invoice_that_does_not_match(modelled_company: Path, tmp_path: Path) -> None:
     shutil.copy(modelled_company / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
-        con.execute(
-            "update marts.fct_usage_periods set invoiced_amount_minor = invoiced_amount_minor + 1 "
-            "where invoice_id = (select min(invoice_id) from marts.fct_invoice_reconciliation)"
-        )
+        for table in ("marts.fct_usage_periods", "intermediate.int_metered_lines_grouped"):
+            con.execute(
+                f"update {table} set invoiced_amount_minor = invoiced_amount_minor + 1 where (invoice_id, period_start) = "
+                "(select (invoice_id, period_start) from marts.fct_invoice_reconciliation "
+                "where difference_minor = 0 and invoiced_amount_minor > 0 order by all limit 1)"
+            )
 
-    affected = ("int_invoiced_amounts_bounded", "fct_invoice_reconciliation", "invoices_match_the_rating_rule")
-    checked = dbt(tmp_path, "build", "--select", *affected)
+    affected = ("int_metered_lines_rated", "int_usage_minutes_shared", "int_invoiced_amounts_bounded")
+    checked = dbt(
+        tmp_path, "build", "--select", *affected, "fct_invoice_reconciliation", "invoices_match_the_rating_rule"
+    )
 
-    assert checked.returncode == 1
+    assert checked.returncode == 0
     assert "invoices_match_the_rating_rule" in checked.stdout
-    assert "ERROR=1" in checked.stdout
+    assert "WARN=1" in checked.stdout
 
 
 def test_plain_spikes_are_found_among_few_flagged_days(modelled_company: Path) -> None:

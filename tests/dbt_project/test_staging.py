@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,65 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from dlt_pipelines.stripe_api import KINDS
 from tests.commands import ROOT, dbt
-from tests.dbt_project.raw import LOADED_AT, METER, RawWarehouse, account, customer, epoch, meter
-
-LATER, LAST = LOADED_AT + timedelta(hours=1), LOADED_AT + timedelta(hours=2)
-BEYOND = 2**53 + 1  # the first integer that a float cannot hold
-TABLES = sorted({table for kind in KINDS for table in (kind.table, *(nested.table for nested in kind.nested))})
-MADE_UP = "Hopper"  # stands for what must not come through
-PERSON = {"name": f"Grace {MADE_UP}", "email": f"grace@{MADE_UP}.example", "phone": MADE_UP}
-PERSONAL: dict[str, dict[str, Any]] = {
-    "payment_methods": {"billing_details": PERSON, "card": {"brand": "visa", "last4": MADE_UP, "fingerprint": MADE_UP}},
-    "charges": {"receipt_email": MADE_UP, "payment_method_details": {"card": {"last4": MADE_UP}}},
-    "payment_intents": {"receipt_email": MADE_UP, "shipping": PERSON, "client_secret": MADE_UP},
-    "disputes": {"evidence": {"customer_name": MADE_UP, "customer_purchase_ip": MADE_UP}},
-    "invoices": {"customer_name": MADE_UP, "customer_email": MADE_UP, "hosted_invoice_url": MADE_UP},
-}  # fmt: skip
-
-
-def _fill(raw: RawWarehouse) -> None:
-    raw.add("accounts", [account()])
-    raw.add("meters", [meter()])
-    for table in TABLES:
-        raw.add(table, [{"id": "bare"}], parent_id="parent")
-        # nothing is of the type that Stripe describes
-        raw.add(
-            table, ['{"id":"odd","amount":{"a":[1]},"customer":7,"currency":true,"metadata":[],"discounts":"none"}']
-        )
-    raw.add("charges", [f'{{"id":"ch_big","amount":{BEYOND},"currency":"USD","customer":{{"id":"cus_big"}}}}'])
-    tier = f'{{"up_to":{BEYOND},"unit_amount_decimal":"0.000000000001"}}'
-    raw.add("prices", [f'{{"id":"price_big","unit_amount_decimal":"9007199254.740993123456","tiers":[{tier}]}}'])
-    coupon = {"id": "TEN", "percent_off": 10.125, "applies_to": {"products": ["prod_a", "prod_b"]}}
-    raw.add("coupons", [coupon])
-    discount = {"id": "di_1", "start": epoch("2026-02-01"), "end": None, "source": {"coupon": coupon}}
-    raw.add("invoices", [{"id": "in_expanded", "customer": customer("cus_1"), "discounts": [discount, "di_2"]}])
-    for table, fields in PERSONAL.items():
-        raw.add(table, [{"id": "personal"} | fields])
-    # versions: appended in another order than they were read, twice in one load, and deleted
-    raw.add("customers", [customer("cus_late", name="new")], loaded_at=LATER)
-    raw.add("customers", [customer("cus_late", name="old")])
-    raw.add("customers", [customer("cus_twice", name=name) for name in ("first", "second")], loaded_at=LATER)
-    raw.add("customers", [customer("cus_gone", name="Ada")])
-    raw.add("customers", ['{"id":"cus_gone","deleted":true}'], is_deleted=True, loaded_at=LATER)
-    raw.add_usage("cus_late", {"2026-02-10": 7}, loaded_at=LATER)
-    raw.add_usage("cus_late", {"2026-02-10": 5})
-    raw.report_load("2026-02-28", recorded_at=datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=27))
-
-
-@pytest.fixture(scope="module")
-def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder in which dbt has built staging from odd payloads. Copy before changing."""
-    data = tmp_path_factory.mktemp("staged")
-    with RawWarehouse(data) as raw:
-        _fill(raw)
-    # the tests of keys and of the models above are other files' work
-    chosen = ("staging.stripe,resource_type:model", "usage_is_covered_to_within_two_days")
-    built = dbt(data, "build", "--select", *chosen, "--indirect-selection", "empty")
-    assert built.returncode == 0, built.stdout
-    assert "WARN=0" in built.stdout
-    return data
+from tests.dbt_project.raw import LOADED_AT, METER, RawWarehouse, customer
+from tests.dbt_project.staged_payloads import BEYOND, LAST, LATER, MADE_UP, TABLES, whole
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +32,6 @@ def copy(staged: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a warehouse of one's own."""
     with duckdb.connect(shutil.copy(staged / "warehouse.duckdb", tmp_path)) as opened:
         yield opened
-
-
-def again(staged: Path, model: str, kind: str = "models/staging/stripe") -> str:
-    """The SQL that dbt ran for a model, to run it on other raw rows."""
-    return (staged / "dbt" / "compiled" / "meterwise" / kind / f"{model}.sql").read_text()
 
 
 def test_integers_and_decimals_beyond_a_float_come_through_exactly(con: duckdb.DuckDBPyConnection) -> None:
@@ -125,7 +64,7 @@ def test_a_payload_of_nothing_but_an_id_or_of_other_types_is_a_row_of_nulls(
     [bare] = con.execute(f"select * from {model} where {key} = 'bare'").fetchall()
     known = dict(zip(columns, bare, strict=True))
     assert known["is_deleted"] is False
-    told = {name: value for name, value in known.items() if value and name not in {"account_id", key}}
+    told = {name: value for name, value in known.items() if value and name not in {"account_id", key, "version_hash"}}
     assert set(told.values()) <= {"parent", True}, told  # true only where nothing else is pending
 
 
@@ -166,13 +105,34 @@ def test_the_version_read_last_counts_and_of_one_load_the_one_appended_last(con:
     ]
 
 
+def test_what_changed_is_staged_anew_and_nothing_else_is_left(staged: Path, con: duckdb.DuckDBPyConnection) -> None:
+    """After the second run every table holds what the first run's SQL makes of all that has landed."""
+    products = con.execute("select product_id, product_name, is_deleted from staging.stg_stripe__products order by all")
+    assert [row for row in products.fetchall() if row[0] not in {"bare", "odd"}] == [
+        ("back", "back now", False),
+        ("gone", "as before", True),
+        ("kept", "as before", False),
+        ("made", "made now", False),
+        ("renamed", "renamed now", False),
+    ]
+    tables = con.execute("select table_name from duckdb_tables() where schema_name = 'staging'").fetchall()
+    assert len(tables) > len(TABLES)
+    for (table,) in tables:
+        columns = ", ".join(name for name, *_ in con.execute(f"describe staging.{table}").fetchall())
+        shown, all_of_it = (
+            f"select {columns} from {each}" for each in (f"staging.{table}", f"({whole(staged, table)})")
+        )
+        for query in (f"{shown} except all {all_of_it}", f"{all_of_it} except all {shown}"):
+            assert con.execute(query).fetchall() == [], table
+
+
 def test_rows_of_a_load_show_only_when_it_has_written_its_report(staged: Path, tmp_path: Path) -> None:
     shutil.copy(staged / "warehouse.duckdb", tmp_path)
     seen = (
-        (again(staged, "stg_stripe__customers"), "customer_id = 'cus_twice'", "name"),
-        (again(staged, "stg_stripe__subscription_items"), "subscription_item_id = 'si_new'", "subscription_id"),
-        (again(staged, "stg_stripe__meter_usage"), "customer_id = 'cus_late'", "quantity"),
-        (again(staged, "stg_stripe__meter_period_usage"), "true", "quantity"),
+        (whole(staged, "stg_stripe__customers"), "customer_id = 'cus_twice'", "name"),
+        (whole(staged, "stg_stripe__subscription_items"), "subscription_item_id = 'si_new'", "subscription_id"),
+        (whole(staged, "stg_stripe__meter_usage"), "customer_id = 'cus_late'", "quantity"),
+        (whole(staged, "stg_stripe__meter_period_usage"), "true", "quantity"),
         ("from staging.stg_stripe__versions", "id in ('cus_twice', 'si_new') and is_current", "kind"),
         ("from staging.stg_stripe__meter_usage_versions", "is_current", "quantity"),
     )
@@ -217,8 +177,8 @@ def test_every_version_is_kept_with_the_time_it_was_read_and_superseded(con: duc
 
 
 def test_an_active_meter_without_recent_usage_is_warned_of(staged: Path, copy: duckdb.DuckDBPyConnection) -> None:
-    behind = again(staged, "usage_is_covered_to_within_two_days", "tests")
-    model = again(staged, "stg_stripe__load_report")
+    behind = whole(staged, "usage_is_covered_to_within_two_days", "tests")
+    model = whole(staged, "stg_stripe__load_report")
     assert copy.execute(behind).fetchall() == []
     for until, found in (("2026-02-27T06:00:00", 0), ("2026-02-27T05:59:59", 1), (None, 1)):
         copy.execute("update raw_stripe.load_report set covered_until = ? where kind = 'meter_usage'", [until])
@@ -246,7 +206,7 @@ def test_the_view_over_another_loaders_table_that_the_page_shows_works(
     copy.execute(view)
 
     theirs = copy.execute(
-        f"select customer_id, name, is_deleted, livemode from ({again(staged, 'stg_stripe__customers')})"
+        f"select customer_id, name, is_deleted, livemode from ({whole(staged, 'stg_stripe__customers')})"
     )
     assert theirs.fetchall() == [("cus_theirs", "second", False, True)]
 

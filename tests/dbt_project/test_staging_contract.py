@@ -31,7 +31,7 @@ OBJECTS = {kind.table: kind.object for kind in KINDS} | {
 def structure(model: str) -> dict[str, Any]:
     """What a model unpacks of its payload; empty for one that unpacks none."""
     found = re.search(r"{% set structure = ({.*?}) %}", (STAGING / f"{model}.sql").read_text(), flags=re.DOTALL)
-    return dict(ast.literal_eval(found[1])) if found else {}
+    return dict(ast.literal_eval(re.sub(r"'\s*~\s*'", "", found[1]))) if found else {}
 
 
 def test_the_page_says_what_the_yaml_says() -> None:
@@ -52,6 +52,28 @@ def test_every_table_has_a_tested_key_and_only_the_views_of_history_have_none() 
     tests = {name: model.get("data_tests", []) for name, model in MODELS.items()}
     keyless = {name for name, found in tests.items() if not any("is_key" in test for test in found)}
     assert keyless == {"stg_stripe__versions", "stg_stripe__meter_usage_versions"}
+
+
+def test_a_model_of_objects_is_incremental_by_the_key_that_it_is_tested_for() -> None:
+    for name, model in MODELS.items():
+        text = (STAGING / f"{name}.sql").read_text()
+        if "latest_versions(" not in text:
+            continue
+        [key] = [test["is_key"]["arguments"]["columns"] for test in model["data_tests"] if "is_key" in test]
+        [replaced] = re.findall(r"{{ incremental_by_version\('(\w+)'\) }}", text)
+        [compared] = re.findall(r"latest_versions\(\s*source\('stripe', '\w+'\), structure, '(\w+)'", text)
+        assert list(dict.fromkeys(["account_id", replaced])) == key, name
+        assert compared == replaced, name
+        assert text.index("fields(structure)") < text.index("latest_versions("), name
+
+
+def test_no_field_is_hidden_behind_a_method_of_the_mapping_that_macro_fields_gives() -> None:
+    """`object.items` in Jinja is the method of that name; inside a list it is no matter, a list is one expression."""
+
+    def names(shape: Any) -> set[str]:
+        return set().union(shape, *map(names, shape.values())) if isinstance(shape, dict) else set()
+
+    assert {name: hidden for name in MODELS if (hidden := names(structure(name)) & set(dir(dict)))} == {}
 
 
 def test_every_raw_table_that_a_load_leaves_is_a_source_and_has_a_model() -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dlt_pipelines.build_file import read_as_of
 from dlt_pipelines.errors import NothingToPublish
-from dlt_pipelines.publish import publish, read_as_of
+from dlt_pipelines.publish import publish
 from dlt_pipelines.settings import Settings
 from tests.commands import module
+from tests.dlt_pipelines.manifests import describe
 
 READER = """
 import duckdb, pathlib, sys
@@ -30,9 +32,13 @@ print("mixed", mixed, "versions", len(seen), flush=True)
 """
 
 
+MARTS = {"fct_a": ("version", 'odd "name'), "fct_b": ("version", "amount"), "fct_c": ("account_id", "as_of")}
+
+
 def build(data: Path, version: int = 1) -> Settings:
     """A build file with two marts and a view of the same version, and things that must not be published."""
     settings = Settings(data)
+    describe(settings, {mart: dict.fromkeys(columns) for mart, columns in MARTS.items()})
     with duckdb.connect(str(settings.warehouse)) as warehouse:
         warehouse.execute(
             f"""
@@ -43,9 +49,11 @@ def build(data: Path, version: int = 1) -> Settings:
             create or replace table intermediate.int_as_of as
                 select 'acct_1' as account_id, date '2026-10-{version:02}' as as_of;
             create or replace view marts.fct_c as select * from "warehouse"."intermediate"."int_as_of";
+            create or replace table marts.fct_of_an_older_project as select 'Ada' as name;
             create or replace table raw_stripe.accounts as select 'acct_1' as account_id, false as livemode;
             comment on table marts.fct_a is 'One row per ''thing''.';
             comment on column marts.fct_b.amount is 'Minor units.';
+            comment on column marts.fct_of_an_older_project.name is 'Stays behind.';
             """
         )
     return settings
@@ -62,7 +70,6 @@ def left_over(settings: Settings) -> list[str]:
 
 def test_marts_alone_are_published_with_their_comments_and_what_they_are(tmp_path: Path) -> None:
     settings = build(tmp_path)
-    settings.dbt_results.parent.mkdir()
     settings.dbt_results.write_text(json.dumps({"metadata": {"invocation_id": "abc-1"}}))
 
     done = publish(settings)
@@ -115,14 +122,14 @@ def test_a_reader_during_many_publications_never_sees_a_mix(tmp_path: Path) -> N
     command = [sys.executable, "-c", READER, str(settings.published), str(stop)]
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert reader.stdout
-    for version in range(1, 8):
+    for version in range(1, 21):
         if version > 1:  # the first was there before the reader
             publish(build(tmp_path, version))
         while reader.stdout.readline() != f"{version}\n":
             assert reader.poll() is None
     stop.touch()
 
-    assert "mixed 0 versions 7" in reader.stdout.read()
+    assert "mixed 0 versions 20" in reader.stdout.read()
     assert reader.wait() == 0
 
 

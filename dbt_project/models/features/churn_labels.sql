@@ -14,6 +14,7 @@ labelled as (
         customer_days.account_id,
         customer_days.customer_id,
         customer_days.as_of_date,
+        customer_days.is_backfilled,
         {{ horizon_days }} as horizon_days,
         count(churn_dates.churned_on) > 0 as is_churned,
         customer_days.as_of_date + {{ horizon_days + settling_days }} as matured_on,
@@ -31,6 +32,7 @@ labelled as (
         customer_days.account_id,
         customer_days.customer_id,
         customer_days.as_of_date,
+        customer_days.is_backfilled,
         as_of.as_of
 
 )

@@ -13,21 +13,24 @@ assembled as (
         customer_days.customer_id,
         customer_days.as_of_date,
         customer_days.is_scoring,
-        cast(customer_days.as_of_date - customer_days.first_subscribed_on as double) as tenure_days,
+        customer_days.is_backfilled,
+        cast(customer_days.as_of_date - customer_days.first_subscribed_on as {{ double_type() }}) as tenure_days,
         customer_usage.usage_ratio_7_28,
         customer_usage.usage_ratio_28_91,
         customer_usage.usage_mean_28,
         customer_usage.zero_share_28,
-        cast(customer_usage.days_since_last_usage as double) as days_since_last_usage,
+        cast(customer_usage.days_since_last_usage as {{ double_type() }}) as days_since_last_usage,
         customer_usage.quota_share_last,
-        cast(coalesce(payments.failed_payments_90d, 0) as double) as failed_payments_90d,
-        cast(coalesce(payments.open_invoices, 0) as double) as open_invoices,
-        cast(coalesce(mrr.mrr_minor, 0) as double) as mrr_minor,
-        {{ ratio_of('mrr.mrr_minor - mrr_before.mrr_minor', 'mrr_before.mrr_minor') }} as mrr_change_90d_share,
-        cast(plans.seats as double) as seats,
-        cast(plans.has_discount as double) as has_discount,
-        cast(plans.plan_rank as double) as plan_rank,
-        cast(plans.months_since_upgrade as double) as months_since_upgrade
+        cast(coalesce(payments.failed_payments_90d, 0) as {{ double_type() }}) as failed_payments_90d,
+        cast(coalesce(payments.open_invoices, 0) as {{ double_type() }}) as open_invoices,
+        cast(coalesce(mrr.mrr_minor, 0) as {{ double_type() }}) as mrr_minor,
+        {{ share_of(
+            'mrr.mrr_minor - mrr_before.mrr_minor', 'mrr_before.mrr_minor', 'double'
+        ) }} as mrr_change_90d_share,
+        cast(plans.seats as {{ double_type() }}) as seats,
+        cast(case when plans.has_discount then 1 else 0 end as {{ double_type() }}) as has_discount,
+        cast(plans.plan_rank as {{ double_type() }}) as plan_rank,
+        cast(plans.months_since_upgrade as {{ double_type() }}) as months_since_upgrade
     from customer_days
     inner join plans
         on
@@ -56,7 +59,7 @@ assembled as (
             customer_days.account_id = mrr_before.account_id
             and customer_days.customer_id = mrr_before.customer_id
             and customer_days.currency = mrr_before.currency
-            and mrr_before.month_start = customer_days.month_start - interval 3 month
+            and mrr_before.month_start = {{ add_months('customer_days.month_start', -3) }}
 
 )
 

@@ -6,7 +6,7 @@ prices as (select * from {{ ref('int_action_prices_followed') }}),
 invoices as (select * from {{ ref('fct_invoices') }}),
 invoice_lines as (select * from {{ ref('fct_invoice_lines') }}),
 
-next_invoices as (
+numbered_invoices as (
 
     select
         actions.account_id,
@@ -16,7 +16,11 @@ next_invoices as (
         invoices.created_at,
         invoices.total_minor,
         invoices.amount_due_minor,
-        invoices.starting_balance_minor
+        invoices.starting_balance_minor,
+        row_number() over (
+            partition by actions.account_id, actions.action_id
+            order by invoices.created_at, invoices.invoice_id
+        ) as invoice_number
 
     from actions
     inner join invoices
@@ -30,20 +34,17 @@ next_invoices as (
                 or actions.subscription_id is not distinct from invoices.subscription_id
             )
             and coalesce(actions.currency = invoices.currency, true)
-    qualify
-        row_number() over (
-            partition by actions.account_id, actions.action_id
-            order by invoices.created_at, invoices.invoice_id
-        ) = 1
 
 ),
+
+next_invoices as (select * from numbered_invoices where invoice_number = 1),
 
 priced as (
 
     select
         next_invoices.account_id,
         next_invoices.action_id,
-        bool_or(list_contains(prices.asked_prices, invoice_lines.price_id)) as is_price_invoiced
+        bool_or(' ' || prices.asked_prices || ' ' like '% ' || invoice_lines.price_id || ' %') as is_price_invoiced
 
     from next_invoices
     inner join prices

@@ -4,15 +4,20 @@ with
 actions as (select * from {{ ref('int_actions_executed') }}),
 items as (select * from {{ ref('stg_stripe__subscription_items') }} where not is_deleted),
 
-asked as (
+item_lists as (
 
     select
         account_id,
         action_id,
-        unnest(from_json(json_extract(params, '$.items'), '[{"id":"VARCHAR","price":"VARCHAR"}]')) as item
+        {{ part_of_json('params', '$.items') }} as items
 
     from actions
-    where json_array_length(params, '$.items') > 0
+
+),
+
+asked as (
+
+    {{ rows_of_json('item_lists', 'items', ['account_id', 'action_id'], {'id': 'VARCHAR', 'price': 'VARCHAR'}) }}
 
 ),
 
@@ -21,15 +26,15 @@ followed as (
     select
         asked.account_id,
         asked.action_id,
-        list(asked.item.price order by asked.item.id) as asked_prices,
-        string_agg(items.price_id, ', ' order by asked.item.id) as prices_after,
-        bool_and(coalesce(items.price_id = asked.item.price, false)) as is_price_in_force
+        {{ texts_joined('asked.price', ' ', 'asked.id') }} as asked_prices,
+        {{ texts_joined('items.price_id', ', ', 'asked.id') }} as prices_after,
+        bool_and(coalesce(items.price_id = asked.price, false)) as is_price_in_force
 
     from asked
     left join items
         on
             asked.account_id = items.account_id
-            and asked.item.id = items.subscription_item_id
+            and asked.id = items.subscription_item_id
     group by asked.account_id, asked.action_id
 
 )

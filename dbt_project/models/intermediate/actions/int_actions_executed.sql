@@ -12,8 +12,8 @@ intents as (
         account_id,
         action_id,
         step,
-        arg_max(json_extract_string(body, '$.recommendation_kind'), attempt) as recommendation_kind,
-        arg_max(json_extract(body, '$.params'), attempt) as params
+        {{ latest_by(text_in_json('body', '$.recommendation_kind'), 'attempt') }} as recommendation_kind,
+        {{ latest_by(part_of_json('body', '$.params'), 'attempt') }} as params
 
     from ledger
     where kind = 'intent'
@@ -25,7 +25,7 @@ outcomes as (
 
     select
         *,
-        {{ from_epoch("json_extract_string(body, '$.server_at')") }} as server_at
+        {{ from_epoch(text_in_json('body', '$.server_at')) }} as server_at
 
     from ledger
     where
@@ -64,7 +64,11 @@ dated as (
         intents.params,
         coalesce(
             seen_events.created_at, balance_transactions.created_at, outcomes.server_at, outcomes.recorded_at
-        ) as executed_at
+        ) as executed_at,
+        row_number() over (
+            partition by outcomes.account_id, outcomes.action_id
+            order by outcomes.step desc
+        ) as step_from_last
 
     from outcomes
     left join intents
@@ -80,13 +84,8 @@ dated as (
         on
             outcomes.account_id = balance_transactions.account_id
             and outcomes.object_id = balance_transactions.balance_transaction_id
-    -- an action of several steps is done with its last one
-    qualify
-        row_number() over (
-            partition by outcomes.account_id, outcomes.action_id
-            order by outcomes.step desc
-        ) = 1
-
 )
 
+-- an action of several steps is done with its last one
 select * from dated
+where step_from_last = 1

@@ -7,15 +7,9 @@ other as (select * from templates where kind = 'churn_reason_other'),
 
 contributions as (
 
-    select
-        account_id,
-        customer_id,
-        as_of,
-        unnest(from_json(
-            reasons, '[{"feature":"VARCHAR","value":"DOUBLE","contribution":"DOUBLE"}]'
-        )) as reason
-
-    from risks
+    {{ rows_of_json('risks', 'reasons', ['account_id', 'customer_id', 'as_of'], {
+        'feature': 'VARCHAR', 'value': 'DOUBLE', 'contribution': 'DOUBLE',
+    }) }}
 
 ),
 
@@ -25,14 +19,14 @@ raising as (
         account_id,
         customer_id,
         as_of,
-        reason.feature,
-        reason.contribution,
-        replace({{ safe_text('reason.feature') }}, '_', ' ') as feature_words,
-        coalesce(format('{:,}', cast(round(reason.value) as bigint)), 'unknown') as number_words,
-        coalesce(format('{:,} %', cast(round(reason.value * 100) as bigint)), 'unknown') as percent_words
+        feature,
+        contribution,
+        replace({{ safe_text('feature') }}, '_', ' ') as feature_words,
+        coalesce({{ quantity_to_text('value') }}, 'unknown') as number_words,
+        coalesce({{ quantity_to_text('value * 100') }} || ' %', 'unknown') as percent_words
 
     from contributions
-    where reason.contribution > 0
+    where contribution > 0
 
 ),
 
@@ -59,7 +53,7 @@ joined as (
         account_id,
         customer_id,
         as_of,
-        string_agg(sentence, '; ' order by contribution desc, feature asc) as reasons
+        {{ texts_joined('sentence', '; ', 'contribution desc, feature asc') }} as reasons
 
     from worded
     group by account_id, customer_id, as_of

@@ -16,41 +16,41 @@ proposed as (
         credits.anomaly_id as source_event_id,
         credits.subscription_item_id as subject_id,
         'customer_balance:' || credits.currency as target_key,
-        strftime(credits.period_start, '%Y-%m-%d') as period,
+        {{ date_text('credits.period_start') }} as period,
         credits.currency,
         credits.amount_minor,
         {{ share_of('credits.amount_minor', 'credits.period_amount_minor') }} as pct_change,
-        cast(json_object(
-            'amount', -credits.amount_minor,
-            'currency', credits.currency,
-            'customer', credits.customer_id,
-            'description', texts.description
-        ) as varchar) as params,
-        cast(json_object(
-            'currency', credits.currency,
-            'customer', credits.customer_id,
-            'livemode', customers.livemode
-        ) as varchar) as precondition,
+        {{ as_json_text({
+            'amount': '-credits.amount_minor',
+            'currency': 'credits.currency',
+            'customer': 'credits.customer_id',
+            'description': 'texts.description',
+        }) }} as params,
+        {{ as_json_text({
+            'currency': 'credits.currency',
+            'customer': 'credits.customer_id',
+            'livemode': 'customers.livemode',
+        }) }} as precondition,
         texts.reason,
-        cast(json_object(
-            'anomaly_id', credits.anomaly_id,
-            'as_of', strftime(credits.as_of, '%Y-%m-%d'),
-            'cap_minor', credits.cap_minor,
-            'ended_on', strftime(credits.ended_on, '%Y-%m-%d'),
-            'excess_amount_minor', credits.excess_amount_minor,
-            'excess_quantity', cast(credits.excess_quantity as varchar),
-            'expected_quantity', cast(credits.expected_quantity as varchar),
-            'period_amount_minor', credits.period_amount_minor,
-            'price_id', credits.price_id,
-            'quantity', cast(credits.quantity as varchar),
-            'started_on', strftime(credits.started_on, '%Y-%m-%d')
-        ) as varchar) as evidence,
+        {{ as_json_text({
+            'anomaly_id': 'credits.anomaly_id',
+            'as_of': date_text('credits.as_of'),
+            'cap_minor': 'credits.cap_minor',
+            'ended_on': date_text('credits.ended_on'),
+            'excess_amount_minor': 'credits.excess_amount_minor',
+            'excess_quantity': as_text('credits.excess_quantity'),
+            'expected_quantity': as_text('credits.expected_quantity'),
+            'period_amount_minor': 'credits.period_amount_minor',
+            'price_id': 'credits.price_id',
+            'quantity': as_text('credits.quantity'),
+            'started_on': date_text('credits.started_on'),
+        }) }} as evidence,
         'usage_anomalies' as model_version,
         -credits.amount_minor as expected_value_minor,
         -credits.amount_minor as expected_value_low_minor,
         -credits.amount_minor as expected_value_high_minor,
-        cast(credits.excess_share as double) as confidence,
-        cast(credits.amount_minor as double) as urgency
+        cast(credits.excess_share as {{ double_type() }}) as confidence,
+        cast(credits.amount_minor as {{ double_type() }}) as urgency
 
     from credits
     inner join texts

@@ -3,7 +3,7 @@ with
 
 plan_prices as (select * from {{ ref('dim_prices') }} where plan_rank is not null),
 
-paired as (
+counted as (
 
     select
         lower_prices.account_id,
@@ -17,7 +17,10 @@ paired as (
         higher_prices.product_id as next_product_id,
         higher_prices.product_name as next_product_name,
         higher_prices.plan_rank as next_plan_rank,
-        higher_prices.included_units as next_included_units
+        higher_prices.included_units as next_included_units,
+        count(*) over (
+            partition by lower_prices.account_id, lower_prices.price_id, higher_prices.product_id
+        ) as candidates
 
     from plan_prices as lower_prices
     inner join plan_prices as higher_prices
@@ -30,11 +33,7 @@ paired as (
             and lower_prices.interval_count = higher_prices.interval_count
             and lower_prices.meter_id is not distinct from higher_prices.meter_id
             and higher_prices.is_active
-    qualify
-        count(*) over (
-            partition by lower_prices.account_id, lower_prices.price_id, higher_prices.product_id
-        ) = 1
-
 )
 
-select * from paired
+select * from counted
+where candidates = 1

@@ -10,9 +10,9 @@ customers as (select * from {{ ref('stg_stripe__customers') }} where not is_dele
 proposals as (
 
     select * from tier_upgrades
-    union all by name
+    union all
     select * from courtesy_credits
-    union all by name
+    union all
     select * from retention_offers
 
 ),
@@ -22,15 +22,15 @@ identified as (
     select
         proposals.*,
         customers.livemode,
-        'h1:' || left(sha256(cast(json_object(
-            'account_id', proposals.account_id,
-            'customer_id', proposals.customer_id,
-            'kind', proposals.kind,
-            'livemode', customers.livemode,
-            'period', proposals.period,
-            'subject_id', proposals.subject_id,
-            'target_key', proposals.target_key
-        ) as varchar)), 32) as recommendation_id
+        'h1:' || {{ digest_of(as_json_text({
+            'account_id': 'proposals.account_id',
+            'customer_id': 'proposals.customer_id',
+            'kind': 'proposals.kind',
+            'livemode': 'customers.livemode',
+            'period': 'proposals.period',
+            'subject_id': 'proposals.subject_id',
+            'target_key': 'proposals.target_key',
+        })) }} as recommendation_id
 
     from proposals
     inner join customers

@@ -45,7 +45,30 @@ ranked as (
 
 resolved as (
 
-    select * exclude (place, is_settled, urgency)
+    select
+        account_id,
+        kind,
+        as_of,
+        customer_id,
+        subscription_id,
+        source_event_id,
+        subject_id,
+        target_key,
+        period,
+        currency,
+        amount_minor,
+        pct_change,
+        params,
+        precondition,
+        reason,
+        evidence,
+        model_version,
+        expected_value_minor,
+        expected_value_low_minor,
+        expected_value_high_minor,
+        confidence,
+        livemode,
+        recommendation_id
     from ranked
     where
         place = 1

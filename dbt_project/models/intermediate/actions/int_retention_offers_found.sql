@@ -17,7 +17,7 @@ ranked as (
 
 ),
 
-found as (
+numbered as (
 
     select
         ranked.account_id,
@@ -47,7 +47,11 @@ found as (
         {{ divide_half_up(
             'months.mrr_minor * coupons.duration_in_months * cast(coupons.percent_off * 1000000 as bigint)',
             '100 * 1000000'
-        ) }} as amount_minor
+        ) }} as amount_minor,
+        row_number() over (
+            partition by ranked.account_id, ranked.customer_id
+            order by subscriptions.started_at, subscriptions.subscription_id
+        ) as subscription_number
 
     from ranked
     cross join kinds
@@ -73,13 +77,9 @@ found as (
     where
         ranked.risk_rank <= ceil(kinds.top_share * ranked.customers_scored)
         and ranked.probability >= kinds.min_lift * ranked.base_rate
-    qualify
-        row_number() over (
-            partition by ranked.account_id, ranked.customer_id
-            order by subscriptions.started_at, subscriptions.subscription_id
-        ) = 1
-
 )
 
-select * from found
-where amount_minor > 0
+select * from numbered
+where
+    subscription_number = 1
+    and amount_minor > 0

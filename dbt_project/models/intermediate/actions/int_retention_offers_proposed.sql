@@ -24,34 +24,34 @@ proposed as (
         valued.as_of,
         valued.customer_id,
         valued.subscription_id,
-        cast(null as varchar) as source_event_id,
+        cast(null as {{ text_type() }}) as source_event_id,
         valued.subscription_id as subject_id,
         valued.coupon_id as target_key,
-        strftime(valued.as_of, '%Y-%m') as period,
+        {{ month_text('valued.as_of') }} as period,
         valued.currency,
         valued.amount_minor,
         cast(-valued.percent_off * 0.01 as decimal(18, 6)) as pct_change,
-        cast(json_object(
-            'discounts', json_array(json_object('coupon', valued.coupon_id)),
-            'subscription', valued.subscription_id
-        ) as varchar) as params,
+        {{ as_json_text({
+            'discounts': json_of_one(as_json({'coupon': 'valued.coupon_id'})),
+            'subscription': 'valued.subscription_id',
+        }) }} as params,
         preconditions.precondition,
         texts.reason,
-        cast(json_object(
-            'as_of', strftime(valued.as_of, '%Y-%m-%d'),
-            'base_rate', cast(valued.base_rate as varchar),
-            'committed_mrr_minor', valued.committed_mrr_minor,
-            'customers_scored', valued.customers_scored,
-            'duration_in_months', valued.duration_in_months,
-            'effect', cast(valued.effect as varchar),
-            'horizon_days', valued.horizon_days,
-            'mrr_minor', valued.mrr_minor,
-            'percent_off', cast(valued.percent_off as varchar),
-            'probability', cast(valued.probability as varchar),
-            'reasons', valued.reasons,
-            'revenue_at_risk_minor', valued.revenue_at_risk_minor,
-            'risk_rank', valued.risk_rank
-        ) as varchar) as evidence,
+        {{ as_json_text({
+            'as_of': date_text('valued.as_of'),
+            'base_rate': as_text('valued.base_rate'),
+            'committed_mrr_minor': 'valued.committed_mrr_minor',
+            'customers_scored': 'valued.customers_scored',
+            'duration_in_months': 'valued.duration_in_months',
+            'effect': as_text('valued.effect'),
+            'horizon_days': 'valued.horizon_days',
+            'mrr_minor': 'valued.mrr_minor',
+            'percent_off': as_text('valued.percent_off'),
+            'probability': as_text('valued.probability'),
+            'reasons': 'valued.reasons',
+            'revenue_at_risk_minor': 'valued.revenue_at_risk_minor',
+            'risk_rank': 'valued.risk_rank',
+        }) }} as evidence,
         valued.model_version,
         cast(round(valued.revenue_at_risk_minor * valued.effect) as bigint) - valued.amount_minor
             as expected_value_minor,
@@ -59,8 +59,8 @@ proposed as (
             as expected_value_low_minor,
         cast(round(valued.revenue_at_risk_minor * valued.effect_high) as bigint) - valued.amount_minor
             as expected_value_high_minor,
-        cast(valued.probability as double) as confidence,
-        cast(valued.probability as double) as urgency
+        cast(valued.probability as {{ double_type() }}) as confidence,
+        cast(valued.probability as {{ double_type() }}) as urgency
 
     from valued
     inner join texts

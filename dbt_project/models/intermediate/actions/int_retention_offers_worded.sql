@@ -14,12 +14,12 @@ in_words as (
         coalesce({{ safe_text('customers.name') }}, offers.customer_id) as customer,
         {{ share_to_text('offers.probability') }} as probability,
         {{ share_to_text('offers.base_rate') }} as base_rate,
-        cast(offers.horizon_days as varchar) as horizon_days,
+        {{ as_text('offers.horizon_days') }} as horizon_days,
         {{ money_to_text('offers.mrr_minor', 'offers.currency', 'currencies.minor_unit_exponent') }} as mrr,
         offers.reasons,
         offers.coupon_id as coupon,
         {{ share_to_text('cast(offers.percent_off * 0.01 as decimal(18, 6))') }} as percent_off,
-        cast(offers.duration_in_months as varchar) as months,
+        {{ as_text('offers.duration_in_months') }} as months,
         {{ money_to_text('offers.amount_minor', 'offers.currency', 'currencies.minor_unit_exponent') }} as amount
 
     from offers

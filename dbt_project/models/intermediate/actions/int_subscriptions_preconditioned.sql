@@ -9,10 +9,10 @@ item_lists as (
     select
         account_id,
         subscription_id,
-        list(
-            json_object('id', subscription_item_id, 'price', price_id, 'quantity', quantity)
-            order by subscription_item_id
-        ) as items
+        {{ json_of_rows(
+            as_json({'id': 'subscription_item_id', 'price': 'price_id', 'quantity': 'quantity'}),
+            'subscription_item_id'
+        ) }} as items
 
     from items
     group by account_id, subscription_id
@@ -24,14 +24,14 @@ preconditioned as (
     select
         subscriptions.account_id,
         subscriptions.subscription_id,
-        cast(json_object(
-            'currency', subscriptions.currency,
-            'customer', subscriptions.customer_id,
-            'items', to_json(item_lists.items),
-            'livemode', subscriptions.livemode,
-            'subscription', subscriptions.subscription_id,
-            'subscription_status', subscriptions.status
-        ) as varchar) as precondition
+        {{ as_json_text({
+            'currency': 'subscriptions.currency',
+            'customer': 'subscriptions.customer_id',
+            'items': 'item_lists.items',
+            'livemode': 'subscriptions.livemode',
+            'subscription': 'subscriptions.subscription_id',
+            'subscription_status': 'subscriptions.status',
+        }) }} as precondition
 
     from subscriptions
     inner join item_lists

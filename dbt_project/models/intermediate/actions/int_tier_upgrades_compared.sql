@@ -2,8 +2,18 @@
 with
 
 moves as (select * from {{ ref('int_tier_upgrades_moved') }}),
-sides as (select unnest(['current', 'next']) as side),
-cases as (select unnest(['low', 'mean', 'high']) as quantity_case),
+sides as (
+    select 'current' as side
+    union all
+    select 'next' as side
+),
+cases as (
+    select 'low' as quantity_case
+    union all
+    select 'mean' as quantity_case
+    union all
+    select 'high' as quantity_case
+),
 
 quantities as (
 
@@ -12,6 +22,7 @@ quantities as (
         moves.upgrade_item_id,
         moves.subscription_item_id,
         moves.usage_type,
+        moves.currency,
         sides.side,
         cases.quantity_case,
         case sides.side when 'current' then moves.price_id else moves.next_price_id end as price_id,
@@ -33,29 +44,39 @@ rated as (
 
 ),
 
+signed as (
+
+    select
+        *,
+        case side when 'next' then rated_amount_minor else -rated_amount_minor end as difference_minor
+
+    from rated
+
+),
+
 compared as (
 
     select
         account_id,
         upgrade_item_id,
-        cast(coalesce(sum(rated_amount_minor) filter (
-            where side = 'current' and quantity_case = 'mean'
-        ), 0) as bigint) as current_cost_minor,
-        cast(coalesce(sum(rated_amount_minor) filter (
-            where side = 'next' and quantity_case = 'mean'
-        ), 0) as bigint) as next_cost_minor,
-        cast(coalesce(sum(case side when 'next' then rated_amount_minor else -rated_amount_minor end) filter (
-            where quantity_case = 'mean' and usage_type = 'licensed'
-        ), 0) as bigint) as licensed_increase_minor,
-        cast(coalesce(sum(case side when 'next' then rated_amount_minor else -rated_amount_minor end) filter (
-            where quantity_case = 'low'
-        ), 0) as bigint) as difference_at_low_minor,
-        cast(coalesce(sum(case side when 'next' then rated_amount_minor else -rated_amount_minor end) filter (
-            where quantity_case = 'high'
-        ), 0) as bigint) as difference_at_high_minor
+        cast(sum(
+            case when side = 'current' and quantity_case = 'mean' then rated_amount_minor else 0 end
+        ) as bigint) as current_cost_minor,
+        cast(sum(
+            case when side = 'next' and quantity_case = 'mean' then rated_amount_minor else 0 end
+        ) as bigint) as next_cost_minor,
+        cast(sum(
+            case when quantity_case = 'mean' and usage_type = 'licensed' then difference_minor else 0 end
+        ) as bigint) as licensed_increase_minor,
+        cast(sum(case when quantity_case = 'low' then difference_minor else 0 end) as bigint)
+            as difference_at_low_minor,
+        cast(sum(case when quantity_case = 'high' then difference_minor else 0 end) as bigint)
+            as difference_at_high_minor
 
-    from rated
+    from signed
     group by account_id, upgrade_item_id
+    -- nobody is offered what cannot be priced
+    having count(*) = count(rated_amount_minor)
 
 )
 

@@ -12,7 +12,7 @@ pressed as (
         periods.*,
         kinds.kind,
         kinds.value_months,
-        -- widened first: a product of two short decimals overflows at a few million units
+        -- widened first, here and below: a product of two short decimals overflows at a few million units
         cast(kinds.min_quota_share as decimal(38, 6)) * periods.included_units as threshold_quantity,
         {{ share_of('periods.quantity_so_far', 'periods.included_units') }} as used_share,
         {{ share_of('periods.projected_quantity', 'periods.included_units') }} as projected_share
@@ -24,11 +24,11 @@ pressed as (
         -- a period that has not begun, or of which nothing is forecast, says nothing yet
         and periods.days_elapsed > 0
         and (periods.days_forecast > 0 or periods.days_remaining = 0)
-        and periods.projected_quantity >= threshold_quantity
+        and periods.projected_quantity >= cast(kinds.min_quota_share as decimal(38, 6)) * periods.included_units
 
 ),
 
-found as (
+numbered as (
 
     select
         pressed.*,
@@ -39,7 +39,11 @@ found as (
         pairs.next_price_id,
         pairs.next_product_id,
         pairs.next_product_name,
-        pairs.next_included_units
+        pairs.next_included_units,
+        row_number() over (
+            partition by pressed.account_id, pressed.subscription_item_id
+            order by pairs.next_plan_rank, pairs.next_price_id
+        ) as pair_number
 
     from pressed
     -- the price that the item has today, so that an upgrade already made is not advised again
@@ -58,12 +62,7 @@ found as (
         on
             pressed.account_id = pairs.account_id
             and pressed.price_id = pairs.price_id
-    qualify
-        row_number() over (
-            partition by pressed.account_id, pressed.subscription_item_id
-            order by pairs.next_plan_rank, pairs.next_price_id
-        ) = 1
-
 )
 
-select * from found
+select * from numbered
+where pair_number = 1

@@ -7,19 +7,22 @@ prices as (select * from {{ ref('dim_prices') }}),
 pairs as (select * from {{ ref('int_plan_prices_paired') }}),
 periods as (select * from {{ ref('int_open_periods_forecast') }}),
 
-moved as (
+counted as (
 
     select
         upgrades.account_id,
         upgrades.subscription_item_id as upgrade_item_id,
         items.subscription_item_id,
+        upgrades.currency,
         items.quantity as licensed_quantity,
         prices.usage_type,
         items.price_id,
         pairs.next_price_id,
         coalesce(periods.projected_quantity, items.quantity) as quantity,
         coalesce(periods.projected_quantity_low, items.quantity) as quantity_low,
-        coalesce(periods.projected_quantity_high, items.quantity) as quantity_high
+        coalesce(periods.projected_quantity_high, items.quantity) as quantity_high,
+        count(*) over by_upgrade as items_moved,
+        count(pairs.next_price_id) over by_upgrade as items_paired
 
     from upgrades
     inner join items
@@ -40,10 +43,21 @@ moved as (
         on
             items.account_id = periods.account_id
             and items.subscription_item_id = periods.subscription_item_id
-    qualify
-        count(*) over (partition by upgrades.account_id, upgrades.subscription_item_id)
-        = count(pairs.next_price_id) over (partition by upgrades.account_id, upgrades.subscription_item_id)
+    window by_upgrade as (partition by upgrades.account_id, upgrades.subscription_item_id)
 
 )
 
-select * from moved
+select
+    account_id,
+    upgrade_item_id,
+    subscription_item_id,
+    currency,
+    licensed_quantity,
+    usage_type,
+    price_id,
+    next_price_id,
+    quantity,
+    quantity_low,
+    quantity_high
+from counted
+where items_moved = items_paired

@@ -6,22 +6,33 @@ moves as (select * from {{ ref('int_tier_upgrades_moved') }}),
 texts as (select * from {{ ref('int_tier_upgrades_worded') }}),
 preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
 
+items_written as (
+
+    select
+        account_id,
+        upgrade_item_id,
+        subscription_item_id,
+        -- a price change resets a licensed quantity to 1 unless it is sent; a metered item takes none
+        case
+            when licensed_quantity is null
+                then {{ as_json({'id': 'subscription_item_id', 'price': 'next_price_id'}) }}
+            else {{ as_json({
+                'id': 'subscription_item_id', 'price': 'next_price_id', 'quantity': 'licensed_quantity',
+            }) }}
+        end as item
+
+    from moves
+
+),
+
 moved_items as (
 
     select
         account_id,
         upgrade_item_id,
-        -- a price change resets a licensed quantity to 1 unless it is sent; a metered item takes none
-        list(
-            case
-                when licensed_quantity is null
-                    then json_object('id', subscription_item_id, 'price', next_price_id)
-                else json_object('id', subscription_item_id, 'price', next_price_id, 'quantity', licensed_quantity)
-            end
-            order by subscription_item_id
-        ) as items
+        {{ json_of_rows('item', 'subscription_item_id') }} as items
 
-    from moves
+    from items_written
     group by account_id, upgrade_item_id
 
 ),
@@ -34,45 +45,45 @@ proposed as (
         upgrades.as_of,
         upgrades.customer_id,
         upgrades.subscription_id,
-        cast(null as varchar) as source_event_id,
+        cast(null as {{ text_type() }}) as source_event_id,
         upgrades.subscription_item_id as subject_id,
         upgrades.next_price_id as target_key,
-        strftime(upgrades.period_start, '%Y-%m-%d') as period,
+        {{ date_text('upgrades.period_start') }} as period,
         upgrades.currency,
         -- exposure: a higher plan with a lower base fee exposes nobody
         greatest(upgrades.monthly_licensed_increase_minor, 0) as amount_minor,
         {{ share_of('upgrades.difference_minor', 'upgrades.current_cost_minor') }} as pct_change,
-        cast(json_object(
-            'items', to_json(moved_items.items),
-            'proration_behavior', 'none',
-            'subscription', upgrades.subscription_id
-        ) as varchar) as params,
+        {{ as_json_text({
+            'items': 'moved_items.items',
+            'proration_behavior': "'none'",
+            'subscription': 'upgrades.subscription_id',
+        }) }} as params,
         preconditions.precondition,
         texts.reason,
-        cast(json_object(
-            'as_of', strftime(upgrades.as_of, '%Y-%m-%d'),
-            'current_cost_minor', upgrades.current_cost_minor,
-            'days_beyond_horizon', upgrades.days_beyond_horizon,
-            'days_remaining', upgrades.days_remaining,
-            'included_units', cast(upgrades.included_units as varchar),
-            'next_cost_minor', upgrades.next_cost_minor,
-            'next_price_id', upgrades.next_price_id,
-            'period_end', strftime(upgrades.period_end, '%Y-%m-%dT%H:%M:%SZ'),
-            'price_id', upgrades.price_id,
-            'projected_quantity', cast(upgrades.projected_quantity as varchar),
-            'projected_quantity_high', cast(upgrades.projected_quantity_high as varchar),
-            'projected_quantity_low', cast(upgrades.projected_quantity_low as varchar),
-            'projected_share', cast(upgrades.projected_share as varchar),
-            'quantity_so_far', cast(upgrades.quantity_so_far as varchar),
-            'used_share', cast(upgrades.used_share as varchar)
-        ) as varchar) as evidence,
+        {{ as_json_text({
+            'as_of': date_text('upgrades.as_of'),
+            'current_cost_minor': 'upgrades.current_cost_minor',
+            'days_beyond_horizon': 'upgrades.days_beyond_horizon',
+            'days_remaining': 'upgrades.days_remaining',
+            'included_units': as_text('upgrades.included_units'),
+            'next_cost_minor': 'upgrades.next_cost_minor',
+            'next_price_id': 'upgrades.next_price_id',
+            'period_end': time_text('upgrades.period_end'),
+            'price_id': 'upgrades.price_id',
+            'projected_quantity': as_text('upgrades.projected_quantity'),
+            'projected_quantity_high': as_text('upgrades.projected_quantity_high'),
+            'projected_quantity_low': as_text('upgrades.projected_quantity_low'),
+            'projected_share': as_text('upgrades.projected_share'),
+            'quantity_so_far': as_text('upgrades.quantity_so_far'),
+            'used_share': as_text('upgrades.used_share'),
+        }) }} as evidence,
         upgrades.model_version,
         upgrades.expected_value_minor,
         least(upgrades.expected_value_minor, upgrades.value_at_smaller_difference_minor) as expected_value_low_minor,
         greatest(upgrades.expected_value_minor, upgrades.value_at_larger_difference_minor)
             as expected_value_high_minor,
-        cast(upgrades.confidence as double) as confidence,
-        cast(upgrades.projected_share as double) as urgency
+        cast(upgrades.confidence as {{ double_type() }}) as confidence,
+        cast(upgrades.projected_share as {{ double_type() }}) as urgency
 
     from upgrades
     inner join moved_items

@@ -25,8 +25,8 @@ in_words as (
         {{ share_to_text('upgrades.projected_share') }} as projected_share,
         {{ quantity_to_text('upgrades.included_units') }} as included,
         {{ quantity_to_text('coalesce(upgrades.next_included_units, 0)') }} as next_included,
-        cast(upgrades.days_remaining as varchar) as days_left,
-        cast(upgrades.days_in_period as varchar) as days_in_period,
+        {{ as_text('upgrades.days_remaining') }} as days_left,
+        {{ as_text('upgrades.days_in_period') }} as days_in_period,
         {{ money_to_text('upgrades.current_cost_minor', 'upgrades.currency', 'currencies.minor_unit_exponent') }}
             as current_cost,
         {{ money_to_text('upgrades.next_cost_minor', 'upgrades.currency', 'currencies.minor_unit_exponent') }}

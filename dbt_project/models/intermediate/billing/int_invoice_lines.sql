@@ -5,6 +5,7 @@ lines as (select * from {{ ref('stg_stripe__invoice_lines') }}),
 invoices as (select * from {{ ref('stg_stripe__invoices') }}),
 prices as (select * from {{ ref('stg_stripe__prices') }}),
 products as (select * from {{ ref('stg_stripe__products') }}),
+items as (select * from {{ ref('stg_stripe__subscription_items') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
 
 described as (
@@ -16,6 +17,7 @@ described as (
         invoices.customer_id,
         coalesce(lines.subscription_id, invoices.subscription_id) as subscription_id,
         lines.subscription_item_id,
+        lines.invoice_item_id,
         lines.price_id,
         coalesce(lines.product_id, prices.product_id) as product_id,
         products.plan,
@@ -23,15 +25,17 @@ described as (
         lines.currency,
         lines.description,
         lines.quantity,
+        lines.unit_amount_decimal,
         lines.amount_minor,
         lines.discount_minor,
         lines.discount_amounts,
         lines.period_start,
         lines.period_end,
         lines.is_proration,
-        coalesce(prices.usage_type = 'metered', false) as is_metered,
+        -- a price that has not landed, or that a hand took off the line, is its item's
+        coalesce(coalesce(prices.usage_type, items.usage_type) = 'metered', false) as is_metered,
         prices.usage_type is null as is_unpriced,
-        prices.meter_id,
+        coalesce(prices.meter_id, items.meter_id) as meter_id,
         prices.billing_interval,
         prices.interval_count,
         invoices.created_at as invoiced_at,
@@ -51,6 +55,10 @@ described as (
         on
             lines.account_id = prices.account_id
             and lines.price_id = prices.price_id
+    left join items
+        on
+            lines.account_id = items.account_id
+            and lines.subscription_item_id = items.subscription_item_id
     left join products
         on
             lines.account_id = products.account_id

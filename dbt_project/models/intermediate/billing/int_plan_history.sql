@@ -10,7 +10,7 @@ invoiced_plans as (
         subscription_id,
         customer_id,
         invoiced_at,
-        arg_max(plan, plan_rank) as plan,
+        {{ latest_by('plan', ['plan_rank', 'plan']) }} as plan,
         max(plan_rank) as plan_rank
     from lines
     where

@@ -6,38 +6,20 @@ coupons as (select * from {{ ref('stg_stripe__coupons') }}),
 
 unnested as (
 
-    select
-        account_id,
-        subscription_id,
-        unnest(discounts) as discount
-    from subscriptions
-
-),
-
-described as (
-
-    select
-        unnested.account_id,
-        unnested.subscription_id,
-        unnested.discount.discount_id,
-        unnested.discount.coupon_id,
-        unnested.discount.starts_at as started_at,
-        unnested.discount.ends_at as ended_at
-    from unnested
-    where unnested.discount.discount_id is not null
+    {{ unnest_discounts('subscriptions', ['account_id', 'subscription_id']) }}
 
 )
 
 select
-    described.account_id,
-    described.subscription_id,
-    described.discount_id,
-    described.coupon_id,
+    unnested.account_id,
+    unnested.subscription_id,
+    unnested.discount_id,
+    unnested.coupon_id,
     coupons.duration,
-    described.started_at,
-    described.ended_at
-from described
+    unnested.started_at,
+    unnested.ended_at
+from unnested
 left join coupons
     on
-        described.account_id = coupons.account_id
-        and described.coupon_id = coupons.coupon_id
+        unnested.account_id = coupons.account_id
+        and unnested.coupon_id = coupons.coupon_id

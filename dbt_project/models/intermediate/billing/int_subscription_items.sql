@@ -57,6 +57,6 @@ select
     *,
     cast(started_at as date) as first_day,
     -- the last UTC day on which the item was there for some time and usage is covered
-    least(as_of, coalesce(cast(ended_at - interval 1 microsecond as date), as_of)) as last_day,
+    least(as_of, coalesce(cast(ended_at - interval '1 microsecond' as date), as_of)) as last_day,
     coalesce(ended_at >= {{ end_of_day('as_of') }}, true) as is_alive
 from placed

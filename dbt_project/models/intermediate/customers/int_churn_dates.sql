@@ -3,11 +3,11 @@
 with
 
 subscriptions as (select * from {{ ref('int_subscriptions') }}),
-usage_trailing as (select * from {{ ref('int_usage_trailing') }}),
+quiet_days as (select * from {{ ref('int_quiet_days') }}),
 
 ends as (
 
-    select
+    select distinct
         ended.account_id,
         ended.customer_id,
         cast(ended.ended_at as date) as churned_on
@@ -18,43 +18,14 @@ ends as (
             and ended.customer_id = living.customer_id
             and ended.subscription_id != living.subscription_id
             and living.has_lived
+            -- one made later and dated back is a customer who came back
+            and living.created_at < {{ end_of_day('cast(ended.ended_at as date)') }}
             and ended.ended_at >= living.started_at
             and coalesce(ended.ended_at < living.ended_at, true)
     where
         ended.has_lived
         and ended.ended_at is not null
         and living.subscription_id is null
-
-),
-
-customer_days as (
-
-    select
-        account_id,
-        customer_id,
-        usage_date,
-        -- items without usage before have no level to fall from
-        coalesce(
-            bool_and(
-                next_30_days = 30
-                and next_30_highest < 0.1 * 0.5 * (mean_28_before + mean_91_before)
-            ) filter (where mean_28_before > 0),
-            false
-        ) as is_quiet
-    from usage_trailing
-    group by
-        account_id,
-        customer_id,
-        usage_date
-
-),
-
-compared as (
-
-    select
-        *,
-        lag(is_quiet, 1, false) over (partition by account_id, customer_id order by usage_date) as was_quiet
-    from customer_days
 
 )
 
@@ -65,12 +36,16 @@ select
     'subscription_ended' as cause
 from ends
 union all
+-- a run begins on a quiet day after one that is not
 select
-    account_id,
-    customer_id,
-    usage_date as churned_on,
+    quiet_days.account_id,
+    quiet_days.customer_id,
+    quiet_days.quiet_from as churned_on,
     'usage_stopped' as cause
-from compared
-where
-    is_quiet
-    and not was_quiet
+from quiet_days
+left join quiet_days as before
+    on
+        quiet_days.account_id = before.account_id
+        and quiet_days.customer_id = before.customer_id
+        and quiet_days.quiet_from - 1 = before.quiet_from
+where before.quiet_from is null

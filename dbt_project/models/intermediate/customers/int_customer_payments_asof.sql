@@ -11,10 +11,10 @@ known as (
         customer_days.account_id,
         customer_days.customer_id,
         customer_days.as_of_date,
-        invoices.finalized_at >= customer_days.valued_until - interval 90 day
+        invoices.finalized_at >= customer_days.valued_until - interval '90 days'
         and invoices.amount_due_minor > 0
         and least(coalesce(invoices.paid_at, customer_days.valued_until), customer_days.valued_until)
-        > invoices.finalized_at + interval 1 day as is_failed,
+        > invoices.finalized_at + interval '1 day' as is_failed,
         coalesce(
             least(invoices.paid_at, invoices.voided_at, invoices.uncollectible_at) >= customer_days.valued_until,
             true
@@ -32,8 +32,8 @@ select
     account_id,
     customer_id,
     as_of_date,
-    count(*) filter (where is_failed) as failed_payments_90d,
-    count(*) filter (where is_open) as open_invoices
+    cast(sum(case when is_failed then 1 else 0 end) as bigint) as failed_payments_90d,
+    cast(sum(case when is_open then 1 else 0 end) as bigint) as open_invoices
 from known
 group by
     account_id,

@@ -2,33 +2,52 @@
    its own mean before items are averaged. #}
 with
 
-customer_days as (select * from {{ ref('int_customer_days') }}),
-usage_trailing as (select * from {{ ref('int_usage_trailing') }}),
-items as (select * from {{ ref('int_subscription_items') }}),
-usage_periods as (select * from {{ ref('fct_usage_periods') }}),
+item_days as (select * from {{ ref('int_customer_items_asof') }}),
+corrected as (select * from {{ ref('int_customer_items_corrected') }}),
+quotas as (select * from {{ ref('int_customer_quotas_asof') }}),
 
-item_days as (
+known as (
 
     select
-        customer_days.account_id,
-        customer_days.customer_id,
-        customer_days.as_of_date,
-        {{ ratio_of('usage_trailing.mean_7', 'usage_trailing.mean_28') }} as usage_ratio_7_28,
-        {{ ratio_of('usage_trailing.mean_28', 'usage_trailing.mean_91') }} as usage_ratio_28_91,
-        {{ ratio_of('usage_trailing.mean_28', 'usage_trailing.mean_364') }} as usage_mean_28,
-        usage_trailing.zero_share_28,
-        usage_trailing.usage_date - usage_trailing.last_used_on as days_since_last_usage
-    from customer_days
-    inner join usage_trailing
-        on
-            customer_days.account_id = usage_trailing.account_id
-            and customer_days.customer_id = usage_trailing.customer_id
-            and customer_days.as_of_date = usage_trailing.usage_date
-    inner join items
-        on
-            usage_trailing.account_id = items.account_id
-            and usage_trailing.subscription_item_id = items.subscription_item_id
-            and coalesce(items.ended_at >= customer_days.valued_until, true)
+        item_days.account_id,
+        item_days.customer_id,
+        item_days.as_of_date,
+        item_days.history_days,
+        {% for window in (7, 28, 91, 364) -%}
+            item_days.quantity_{{ window }} + coalesce(corrected.difference_{{ window }}, 0) as quantity_{{ window }},
+        {% endfor -%}
+        item_days.zero_days_28 + coalesce(corrected.zero_days_28, 0) as zero_days_28,
+        case
+            when corrected.first_flip_on is not null then corrected.last_used_on
+            else item_days.last_used_on
+        end as last_used_on
+    from item_days
+    left join corrected
+        on {{ same_keys('item_days', 'corrected', ['account_id', 'subscription_item_id', 'as_of_date']) }}
+
+),
+
+means as (
+
+    select
+        *,
+        {% for window in (7, 28, 91, 364) -%}
+            {{ share_of('quantity_' ~ window, 'least(history_days, ' ~ window ~ ')', 'double') }} as mean_{{ window }},
+        {% endfor -%}
+        {{ share_of('zero_days_28', 'least(history_days, 28)', 'double') }} as zero_share_28,
+        {{ days_from('last_used_on', 'as_of_date') }} as days_since_last_usage
+    from known
+
+),
+
+compared as (
+
+    select
+        *,
+        {{ share_of('mean_7', 'mean_28', 'double') }} as usage_ratio_7_28,
+        {{ share_of('mean_28', 'mean_91', 'double') }} as usage_ratio_28_91,
+        {{ share_of('mean_28', 'mean_364', 'double') }} as usage_mean_28
+    from means
 
 ),
 
@@ -44,38 +63,17 @@ averaged as (
         avg(cast(usage_mean_28 as decimal(18, 9))) as usage_mean_28,
         avg(cast(zero_share_28 as decimal(18, 9))) as zero_share_28,
         min(days_since_last_usage) as days_since_last_usage
-    from item_days
+    from compared
     group by
         account_id,
         customer_id,
         as_of_date
 
-),
-
-quotas as (
-
-    select
-        customer_days.account_id,
-        customer_days.customer_id,
-        customer_days.as_of_date,
-        arg_max(usage_periods.quota_share, usage_periods.period_end) as quota_share_last
-    from customer_days
-    inner join usage_periods
-        on
-            customer_days.account_id = usage_periods.account_id
-            and customer_days.customer_id = usage_periods.customer_id
-            and customer_days.valued_until >= usage_periods.period_end
-    where usage_periods.quota_share is not null
-    group by
-        customer_days.account_id,
-        customer_days.customer_id,
-        customer_days.as_of_date
-
 )
 
 select
     averaged.*,
-    cast(quotas.quota_share_last as double) as quota_share_last
+    cast(quotas.quota_share_last as {{ double_type() }}) as quota_share_last
 from averaged
 left join quotas
     on

@@ -4,7 +4,7 @@ with
 
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 current_days as (select * from {{ ref('int_as_of') }}),
-performance as (select * from {{ ref('model_performance') }} where segment = 'all'),
+performance as (select * from {{ ref('stg_ml__model_performance') }} where segment = 'all'),
 served as (select * from {{ ref('usage_forecast') }} where is_current),
 risks as (select * from {{ ref('churn_risk') }} where is_current),
 
@@ -13,8 +13,8 @@ newest as (
     select
         model_name,
         metric,
-        arg_max(value, row(as_of, run_id)) as value,
-        arg_max(baseline_value, row(as_of, run_id)) as baseline_value
+        {{ latest_by('value', ['as_of', 'run_id']) }} as value,
+        {{ latest_by('baseline_value', ['as_of', 'run_id']) }} as baseline_value
 
     from performance
     group by model_name, metric
@@ -25,14 +25,14 @@ methods as (
 
     select
         'digest_usage_forecast' as kind,
-        mode(method) as method
+        {{ commonest('method') }} as method
     from served
 
     union all
 
     select
         'digest_churn_risk' as kind,
-        mode(method) as method
+        {{ commonest('method') }} as method
     from risks
 
 ),
@@ -44,13 +44,14 @@ filled as (
         'models' as section,
         3 as section_number,
         case templates.kind when 'digest_usage_forecast' then 1 else 2 end as line_number,
+        cast(null as {{ text_type() }}) as customer_id,
         {{ fill_template('templates.body', {
             'method': "replace(methods.method, '_', ' ')",
-            'wape': figure_to_text("max(newest.value) filter (where newest.metric = 'wape')", 1),
-            'naive_wape': figure_to_text("max(newest.baseline_value) filter (where newest.metric = 'wape')", 1),
-            'coverage': share_to_text("max(newest.value) filter (where newest.metric = 'cov80')"),
-            'loss': figure_to_text("max(newest.value) filter (where newest.metric = 'log_loss')", 3),
-            'baseline_loss': figure_to_text("max(newest.baseline_value) filter (where newest.metric = 'log_loss')", 3),
+            'wape': figure_to_text("max(case when newest.metric = 'wape' then newest.value end)", 1),
+            'naive_wape': figure_to_text("max(case when newest.metric = 'wape' then newest.baseline_value end)", 1),
+            'coverage': share_to_text("max(case when newest.metric = 'cov80' then newest.value end)"),
+            'loss': figure_to_text("max(case when newest.metric = 'log_loss' then newest.value end)", 3),
+            'baseline_loss': figure_to_text("max(case when newest.metric = 'log_loss' then newest.baseline_value end)", 3),
         }) }} as text
 
     from current_days

@@ -50,7 +50,7 @@ joined as (
         on
             months.account_id = forecasts.account_id
             and months.currency = forecasts.currency
-            and forecasts.month_start = date_trunc('month', months.as_of) + interval 1 month
+            and forecasts.month_start = date_trunc('month', months.as_of) + interval '1 month'
 
 ),
 
@@ -63,11 +63,12 @@ filled as (
         cast(row_number() over (
             partition by joined.account_id order by joined.customers desc, joined.currency asc
         ) as integer) as line_number,
+        cast(null as {{ text_type() }}) as customer_id,
         {{ fill_template('templates.body', {
             'mrr': money_to_text('joined.mrr_minor', 'joined.currency', 'joined.minor_unit_exponent'),
             'committed': money_to_text('joined.committed_mrr_minor', 'joined.currency', 'joined.minor_unit_exponent'),
             'metered': money_to_text('joined.metered_mrr_minor', 'joined.currency', 'joined.minor_unit_exponent'),
-            'month': "strftime(joined.next_month, '%Y-%m')",
+            'month': month_text('joined.next_month'),
             'expected': money_to_text('joined.mrr_mean_minor', 'joined.currency', 'joined.minor_unit_exponent'),
             'low': money_to_text('joined.q10_minor', 'joined.currency', 'joined.minor_unit_exponent'),
             'high': money_to_text('joined.q90_minor', 'joined.currency', 'joined.minor_unit_exponent'),

@@ -6,13 +6,14 @@ templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 current_days as (select * from {{ ref('int_as_of') }}),
 reports as (select * from {{ ref('stg_stripe__load_report') }}),
 
-newest_run as (select arg_max(run_id, row(finished_at, run_id)) as run_id from reports),
+newest_run as (select {{ latest_by('run_id', ['finished_at', 'run_id']) }} as run_id from reports),
 
 loaded as (
 
     select
-        cast(coalesce(sum(reports.rows_read) filter (where reports.meter_id is null), 0) as bigint) as objects,
-        cast(coalesce(sum(reports.rows_read) filter (where reports.meter_id is not null), 0) as bigint) as usage_days,
+        cast(coalesce(sum(case when reports.meter_id is null then reports.rows_read end), 0) as bigint) as objects,
+        cast(coalesce(sum(case when reports.meter_id is not null then reports.rows_read end), 0) as bigint)
+            as usage_days,
         cast(coalesce(sum(reports.rows_appended), 0) as bigint) as appended
 
     from reports
@@ -72,6 +73,7 @@ select
     'rows' as section,
     1 as section_number,
     line_number,
+    cast(null as {{ text_type() }}) as customer_id,
     text
 from filled
 where kind != 'digest_empty' or customers = 0

@@ -5,27 +5,19 @@ with
 lines as (select * from {{ ref('int_invoice_lines') }}),
 discounts as (select * from {{ ref('int_subscription_discounts') }}),
 
-line_discounts as (
-
-    select
-        account_id,
-        invoice_line_id,
-        unnest(discount_amounts) as applied
-    from lines
-
-),
+line_discounts as ({{ unnest_discount_amounts('lines', ['account_id', 'invoice_line_id']) }}),
 
 recurring as (
 
     select
         line_discounts.account_id,
         line_discounts.invoice_line_id,
-        sum(line_discounts.applied.amount) as amount_minor
+        sum(line_discounts.amount_minor) as amount_minor
     from line_discounts
     left join discounts
         on
             line_discounts.account_id = discounts.account_id
-            and line_discounts.applied.discount = discounts.discount_id
+            and line_discounts.discount_id = discounts.discount_id
     where coalesce(discounts.duration != 'once', true)
     group by
         line_discounts.account_id,

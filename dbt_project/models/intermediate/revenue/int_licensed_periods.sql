@@ -26,15 +26,15 @@ invoiced as (
 
 ),
 
-last_invoiced as (
+ranked as (
 
-    select *
-    from invoiced
-    qualify
+    select
+        *,
         row_number() over (
             partition by account_id, subscription_item_id, period_start
             order by invoiced_at desc, invoice_id desc
-        ) = 1
+        ) as recency
+    from invoiced
 
 )
 
@@ -51,4 +51,5 @@ select
     amount_minor,
     billing_interval,
     interval_count
-from last_invoiced
+from ranked
+where recency = 1

@@ -3,7 +3,12 @@ with
 
 accounts as (select * from {{ ref('stg_stripe__accounts') }}),
 meters as (select * from {{ ref('stg_stripe__meters') }}),
-load_report as (select * from {{ ref('stg_stripe__load_report') }}),
+load_report as (
+    select
+        *,
+        min(loaded_at) over (partition by account_id) as first_loaded_at
+    from {{ ref('stg_stripe__load_report') }}
+),
 
 meters_covered as (
 
@@ -38,7 +43,9 @@ clocks as (
 
     select
         account_id,
-        max(server_now) as server_now
+        max(server_now) as server_now,
+        min(first_loaded_at) as first_loaded_at,
+        min(case when loaded_at = first_loaded_at then covered_until end) as first_covered_until
     from load_report
     group by account_id
 
@@ -52,7 +59,12 @@ dated as (
             cast({{ as_of_asked() }} as date),
             cast(accounts_covered.covered_until as date) - 1,
             cast(clocks.server_now as date) - 1
-        ) as as_of
+        ) as as_of,
+        -- the day that the first load closed: what it read says how things stood from then on
+        cast(
+            cast(coalesce(clocks.first_covered_until, clocks.first_loaded_at) as date) - 1 as timestamp
+        ) as landed_from,
+        {{ zone_of('accounts.time_zone') }} as time_zone
     from accounts
     left join accounts_covered
         on accounts.account_id = accounts_covered.account_id
@@ -66,6 +78,8 @@ bounded as (
     select
         account_id,
         as_of,
+        landed_from,
+        time_zone,
         -- a replay forgets what came later; a normal run shows today's invoices as landed
         case
             when {{ as_of_asked() }} is null then timestamp '9999-12-31 00:00:00'

@@ -1,35 +1,11 @@
-{# Periods of metered items: the invoiced ones as their lines state them, and the one that is running. #}
+{# Periods of metered items, the invoiced ones and the one that is running, as they were known at as_of. Stripe lists no
+   item that was taken off its subscription: of one that was gone before the first load the invoice says whose it was. #}
 with
 
-lines as (select * from {{ ref('int_invoice_lines') }}),
+invoiced as (select * from {{ ref('int_billing_periods_invoiced') }}),
 items as (select * from {{ ref('int_subscription_items') }}),
-
-invoiced as (
-
-    select
-        account_id,
-        subscription_item_id,
-        period_start,
-        max(period_end) as period_end,
-        -- a graduated price bills a line per tier: one price, one invoice, several lines
-        max(price_id) as price_id,
-        max(meter_id) as meter_id,
-        max(invoice_id) as invoice_id,
-        bool_or(is_known) as is_known,
-        cast(sum(amount_minor) as bigint) as invoiced_amount_minor
-    from lines
-    where
-        is_metered
-        and not is_void
-        and not is_proration
-        and subscription_item_id is not null
-        and period_start < period_end
-    group by
-        account_id,
-        subscription_item_id,
-        period_start
-
-),
+meters as (select * from {{ ref('stg_stripe__meters') }}),
+as_of as (select * from {{ ref('int_as_of') }}),
 
 running as (
 
@@ -38,9 +14,12 @@ running as (
         items.subscription_item_id,
         items.current_period_start as period_start,
         items.current_period_end as period_end,
+        items.subscription_id,
+        items.customer_id,
         items.price_id,
         items.meter_id,
-        cast(null as varchar) as invoice_id,
+        items.currency,
+        cast(null as {{ text_type() }}) as invoice_id,
         false as is_known,
         cast(null as bigint) as invoiced_amount_minor
     from items
@@ -64,42 +43,70 @@ every_period as (
 
 ),
 
+listed as (
+
+    select
+        *,
+        -- Stripe never bills one moment of an item twice, but a hand or a loader may
+        coalesce(
+            lead(period_start) over (partition by account_id, subscription_item_id order by period_start) < period_end,
+            false
+        ) as is_overlapping
+    from every_period
+
+),
+
 placed as (
 
     select
-        every_period.account_id,
-        every_period.subscription_item_id,
-        items.subscription_id,
-        items.customer_id,
-        coalesce(every_period.meter_id, items.meter_id) as meter_id,
-        items.meter_event_name,
-        items.aggregation_formula,
-        every_period.price_id,
-        items.currency,
-        every_period.period_start,
-        every_period.period_end,
+        listed.account_id,
+        listed.subscription_item_id,
+        coalesce(items.subscription_id, listed.subscription_id) as subscription_id,
+        coalesce(items.customer_id, listed.customer_id) as customer_id,
+        coalesce(listed.meter_id, items.meter_id) as meter_id,
+        coalesce(items.meter_event_name, meters.meter_event_name) as meter_event_name,
+        coalesce(items.aggregation_formula, meters.aggregation_formula) as aggregation_formula,
+        listed.price_id,
+        coalesce(listed.currency, items.currency) as currency,
+        listed.period_start,
+        listed.period_end,
+        listed.is_overlapping,
         -- the exclusive end of what counts to it by the end of as_of
         least(
-            every_period.period_end,
-            case when every_period.is_known then every_period.period_end else items.ended_at end,
-            {{ end_of_day('items.as_of') }}
+            listed.period_end,
+            case when listed.is_known then listed.period_end else items.ended_at end,
+            {{ end_of_day('as_of.as_of') }}
         ) as used_until,
-        items.as_of,
-        coalesce(every_period.period_start < items.trial_ends_at, false) as is_trial,
-        not every_period.is_known
-        and items.is_alive
-        and every_period.period_end > {{ end_of_day('items.as_of') }} as is_open,
-        case when every_period.is_known then every_period.invoice_id end as invoice_id,
-        case when every_period.is_known then every_period.invoiced_amount_minor end as invoiced_amount_minor
-    from every_period
-    inner join items
+        as_of.as_of,
+        coalesce(listed.period_start < items.trial_ends_at, false) as is_trial,
+        not listed.is_known
+        and coalesce(items.is_alive, false)
+        and listed.period_end > {{ end_of_day('as_of.as_of') }} as is_open,
+        case when listed.is_known then listed.invoice_id end as invoice_id,
+        case when listed.is_known then listed.invoiced_amount_minor end as invoiced_amount_minor
+    from listed
+    inner join as_of
+        on listed.account_id = as_of.account_id
+    left join items
         on
-            every_period.account_id = items.account_id
-            and every_period.subscription_item_id = items.subscription_item_id
+            listed.account_id = items.account_id
+            and listed.subscription_item_id = items.subscription_item_id
+    left join meters
+        on
+            listed.account_id = meters.account_id
+            and listed.meter_id = meters.meter_id
     where
-        every_period.is_known
-        or every_period.period_start <= {{ end_of_day('items.as_of') }}
+        listed.is_known
+        or (
+            items.subscription_item_id is not null
+            and listed.period_start <= {{ end_of_day('as_of.as_of') }}
+        )
 
 )
 
 select * from placed
+where
+    subscription_id is not null
+    and customer_id is not null
+    and meter_id is not null
+    and currency is not null

@@ -17,7 +17,8 @@ periods as (
         open_periods.days_in_period - open_periods.days_elapsed as days_remaining,
         -- the day after those holds the last moments of the period, and counts by its share before period_end
         {{ share_of(
-            "epoch(open_periods.period_end - date_trunc('day', open_periods.period_end))", '86400'
+            seconds_of('open_periods.period_end') ~ ' - ' ~ seconds_of("date_trunc('day', open_periods.period_end)"),
+            '86400'
         ) }} as end_day_share
 
     from open_periods
@@ -54,7 +55,7 @@ forecast_sums as (
         account_id,
         subscription_item_id,
         period_start,
-        count(*) filter (where is_whole) as days_forecast,
+        sum(case when is_whole then 1 else 0 end) as days_forecast,
         -- decimals add up to the same sum in any order
         cast(sum(cast(share * yhat_mean as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity,
         cast(sum(cast(share * q10 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_low,

@@ -1,5 +1,6 @@
 {# Each period beside the one summary of it, and what it used of the UTC day that it begins on, which it may share with
-   the period before. Days say only their total: what earlier periods did not use of all days so far is left for this. #}
+   the period before. Days say only their total: what earlier periods did not use of all days so far is left for this.
+   Days are joined by month, so that each meets one or two periods, and not all of its customer's. #}
 with
 
 periods as (select * from {{ ref('int_billing_periods') }}),
@@ -17,55 +18,77 @@ measured as (
     from periods
     left join period_usage
         on
-            periods.account_id = period_usage.account_id
-            and periods.meter_id = period_usage.meter_id
-            and periods.customer_id = period_usage.customer_id
+            {{ same_keys('periods', 'period_usage', ['account_id', 'customer_id', 'meter_id']) }}
             and period_usage.window_start = date_trunc('minute', periods.period_start)
             and period_usage.window_end = date_trunc('minute', periods.used_until)
-
-),
-
-running as (
-
-    select
-        account_id,
-        meter_id,
-        customer_id,
-        usage_date,
-        quantity,
-        sum(quantity) over (partition by account_id, meter_id, customer_id order by usage_date) as running_quantity
-    from meter_usage
 
 ),
 
 placed as (
 
     select
-        measured.*,
-        case when running.usage_date = measured.starts_on then running.quantity else 0 end as day_quantity,
-        coalesce(running.running_quantity, 0) as running_quantity
-    from measured
-    asof left join running
-        on
-            measured.account_id = running.account_id
-            and measured.meter_id = running.meter_id
-            and measured.customer_id = running.customer_id
-            and measured.starts_on >= running.usage_date
-
-),
-
-compared as (
-
-    select
         *,
-        first_value(running_quantity - day_quantity) over by_period as quantity_before_all,
+        lead(starts_on) over by_period as next_starts_on,
         coalesce(sum(measured_quantity) over earlier, 0) as earlier_quantity,
         count(measured_quantity) over earlier as earlier_measured,
         count(*) over earlier as earlier_periods
-    from placed
+    from measured
     window
-        by_period as (partition by account_id, subscription_item_id order by period_start),
+        by_period as (partition by account_id, subscription_item_id, meter_id order by period_start),
         earlier as (by_period rows between unbounded preceding and 1 preceding)
+
+),
+
+months as (
+
+    select
+        placed.*,
+        greatest(starts_on + 1, next_starts_on) as until_day,
+        {{ numbers_between(
+            '0', months_from('starts_on', 'greatest(starts_on, coalesce(next_starts_on, starts_on) - 1)')
+        ) }} as month_number
+    from placed
+
+),
+
+days as (
+
+    select
+        months.account_id,
+        months.subscription_item_id,
+        months.period_start,
+        cast(sum(case when meter_usage.usage_date = months.starts_on then meter_usage.quantity end) as decimal(18, 6))
+            as day_quantity,
+        sum(case when meter_usage.usage_date < months.next_starts_on then meter_usage.quantity end) as days_quantity
+    from months
+    inner join meter_usage
+        on
+            {{ same_keys('months', 'meter_usage', ['account_id', 'customer_id', 'meter_id']) }}
+            and {{ month_start('meter_usage.usage_date') }} = {{ add_months(
+                month_start('months.starts_on'), 'months.month_number'
+            ) }}
+            and months.starts_on <= meter_usage.usage_date
+            and months.until_day > meter_usage.usage_date
+    group by
+        months.account_id,
+        months.subscription_item_id,
+        months.period_start
+
+),
+
+summed as (
+
+    select
+        placed.*,
+        coalesce(days.day_quantity, 0) as day_quantity,
+        coalesce(sum(days.days_quantity) over earlier, 0) as earlier_days_quantity
+    from placed
+    left join days
+        on {{ same_keys('placed', 'days', ['account_id', 'subscription_item_id', 'period_start']) }}
+    window earlier as (
+        partition by placed.account_id, placed.subscription_item_id, placed.meter_id
+        order by placed.period_start rows between unbounded preceding and 1 preceding
+    )
 
 ),
 
@@ -78,9 +101,9 @@ shared as (
             -- unknown: the day stays with the period before; and values of a `last` meter do not add up
             when earlier_measured < earlier_periods or aggregation_formula = 'last' then 0
             -- no more than the day holds, nor less than nothing, where periods left gaps between them
-            else greatest(least(running_quantity - quantity_before_all - earlier_quantity, day_quantity), 0)
+            else greatest(least(earlier_days_quantity + day_quantity - earlier_quantity, day_quantity), 0)
         end as first_day_quantity
-    from compared
+    from summed
 
 )
 

@@ -3,6 +3,7 @@ with
 
 items as (select * from {{ ref('int_subscription_items') }}),
 invoice_lines as (select * from {{ ref('int_invoice_lines') }}),
+item_states as (select * from {{ ref('int_item_states') }}),
 
 item_origins as (
 
@@ -12,7 +13,7 @@ item_origins as (
         price_id,
         ended_at,
         as_of,
-        as_of - 7 * cast(unnest(generate_series(0, 52)) as integer) as origin_date,
+        as_of - 7 * {{ numbers_between(0, 52) }} as origin_date,
         first_day,
         last_day
     from items
@@ -30,40 +31,48 @@ living as (
 
 ),
 
-billed_prices as (
+billed as (
+
+    select
+        account_id,
+        subscription_item_id,
+        invoiced_at,
+        {{ latest_by('price_id', ['period_end', 'invoice_line_id']) }} as price_id
+    from invoice_lines
+    where
+        is_metered
+        and subscription_item_id is not null
+    group by
+        account_id,
+        subscription_item_id,
+        invoiced_at
+
+),
+
+compared as (
+
+    select
+        *,
+        lag(price_id) over (partition by account_id, subscription_item_id order by invoiced_at) as price_before
+    from billed
+    where price_id is not null
+
+),
+
+-- from each bill with another price to the next
+runs as (
 
     select
         account_id,
         subscription_item_id,
         price_id,
-        invoiced_at
-    from invoice_lines
+        price_before is null as is_first,
+        invoiced_at as known_from,
+        lead(invoiced_at) over (partition by account_id, subscription_item_id order by invoiced_at) as known_to
+    from compared
     where
-        is_metered
-        and subscription_item_id is not null
-
-),
-
--- The price is the one last billed by then: a later swap is not known. Before a first bill it is the one billed first.
-priced as (
-
-    select
-        living.account_id,
-        living.subscription_item_id,
-        living.origin_date,
-        arg_max(billed_prices.price_id, billed_prices.invoiced_at) filter (
-            where billed_prices.invoiced_at < {{ end_of_day('living.origin_date') }}
-        ) as last_price_id,
-        arg_min(billed_prices.price_id, billed_prices.invoiced_at) as first_price_id
-    from living
-    inner join billed_prices
-        on
-            living.account_id = billed_prices.account_id
-            and living.subscription_item_id = billed_prices.subscription_item_id
-    group by
-        living.account_id,
-        living.subscription_item_id,
-        living.origin_date
+        price_before is null
+        or price_before != price_id
 
 )
 
@@ -72,10 +81,23 @@ select
     living.subscription_item_id,
     living.origin_date,
     living.origin_date = living.as_of as is_scoring,
-    coalesce(priced.last_price_id, priced.first_price_id, living.price_id) as price_id
+    -- before a first bill: the price observed then, and before the first load that of the first bill
+    coalesce(runs.price_id, item_states.price_id, first_runs.price_id, living.price_id) as price_id
 from living
-left join priced
+left join runs
     on
-        living.account_id = priced.account_id
-        and living.subscription_item_id = priced.subscription_item_id
-        and living.origin_date = priced.origin_date
+        living.account_id = runs.account_id
+        and living.subscription_item_id = runs.subscription_item_id
+        and runs.known_from < {{ end_of_day('living.origin_date') }}
+        and coalesce(runs.known_to >= {{ end_of_day('living.origin_date') }}, true)
+left join runs as first_runs
+    on
+        living.account_id = first_runs.account_id
+        and living.subscription_item_id = first_runs.subscription_item_id
+        and first_runs.is_first
+left join item_states
+    on
+        living.account_id = item_states.account_id
+        and living.subscription_item_id = item_states.subscription_item_id
+        and item_states.valid_from < {{ end_of_day('living.origin_date') }}
+        and coalesce(item_states.valid_to >= {{ end_of_day('living.origin_date') }}, true)

@@ -32,9 +32,7 @@ later_days as (
         measured.period_start,
         sum(meter_usage.quantity) as total_quantity,
         -- Stripe may show a day without events as zero, so that only another value is a last one
-        arg_max(meter_usage.quantity, meter_usage.window_start) filter (
-            where meter_usage.quantity != 0
-        ) as last_quantity
+        {{ latest_by('nullif(meter_usage.quantity, 0)', 'meter_usage.window_start') }} as last_quantity
     from measured
     inner join meter_usage
         on

@@ -15,7 +15,7 @@ expected as (
 
     select
         *,
-        median(cast(quantity as double)) over same_weekday as expected_quantity,
+        {{ median_of('cast(quantity as ' ~ double_type() ~ ')') }} over same_weekday as expected_quantity,
         count(*) over same_weekday as weekdays_seen
     from usage_daily
     window
@@ -30,7 +30,7 @@ compared as (
 
     select
         *,
-        {{ ratio_of('quantity', 'expected_quantity') }} - 1 as excess_share
+        {{ share_of('quantity', 'expected_quantity', 'double') }} - 1 as excess_share
     from expected
 
 ),
@@ -40,7 +40,7 @@ scaled as (
     select
         *,
         -- 1.4826 makes the median absolute deviation of a normal sample its standard deviation
-        1.4826 * median(abs(excess_share)) over (
+        1.4826 * {{ median_of('abs(excess_share)') }} over (
             partition by account_id, subscription_item_id
             order by usage_date rows between 56 preceding and 1 preceding
         ) as deviation
@@ -52,7 +52,7 @@ scored as (
 
     select
         *,
-        {{ ratio_of('excess_share', 'greatest(coalesce(deviation, 0), ' ~ floor_share ~ ')') }} as score
+        {{ share_of('excess_share', 'greatest(coalesce(deviation, 0), ' ~ floor_share ~ ')', 'double') }} as score
     from scaled
     where weekdays_seen >= {{ weekdays_needed }}
 

@@ -1,40 +1,48 @@
 {# At each origin, what each ISO weekday was like up to then: arrays of 7, Monday first, null where history is shorter.
-   The last seven days hold every weekday once, and each day's own trailing values speak for its weekday. #}
+   The days of a week stand in their order; the array begins with its Monday, wherever in the week that lies. #}
+{% set monday -%} cast(mod(8 - {{ iso_weekday('framed.week_end - 6') }}, 7) as integer) {%- endset %}
+
 with
 
 origins as (select * from {{ ref('int_usage_origins') }}),
-usage_trailing as (select * from {{ ref('int_usage_trailing') }}),
+weeks as (select * from {{ ref('int_usage_weeks_known') }}),
 
-last_week as (
+framed as (
 
     select
-        origins.account_id,
-        origins.subscription_item_id,
-        origins.origin_date,
-        {{ iso_weekday('usage_trailing.usage_date') }} as weekday,
-        cast(usage_trailing.quantity as double) as quantity,
-        usage_trailing.weekday_mean_4,
-        usage_trailing.weekday_mean_8,
-        usage_trailing.weekday_median_8
-    from origins
-    inner join usage_trailing
-        on
-            origins.account_id = usage_trailing.account_id
-            and origins.subscription_item_id = usage_trailing.subscription_item_id
-            and usage_trailing.usage_date between origins.origin_date - 6 and origins.origin_date
+        account_id,
+        subscription_item_id,
+        week_end,
+        {% for day in range(1, 8) -%}
+            cast(quantity_{{ day }} as {{ double_type() }}) as last_{{ day }},
+            {% for count in (4, 8) -%}
+                {{ share_of(
+                    'sum(quantity_' ~ day ~ ') over last_' ~ count, 'count(quantity_' ~ day ~ ') over last_' ~ count, 'double'
+                ) }} as mean_{{ count }}_{{ day }},
+            {% endfor -%}
+            {{ median_of('cast(quantity_' ~ day ~ ' as ' ~ double_type() ~ ')') }} over last_8 as median_{{ day }},
+        {% endfor -%}
+        is_for_origin
+    from weeks
+    window
+        by_week as (partition by account_id, subscription_item_id, known_on order by week_end),
+        last_4 as (by_week rows between 3 preceding and current row),
+        last_8 as (by_week rows between 7 preceding and current row)
 
 )
 
 select
-    account_id,
-    subscription_item_id,
-    origin_date,
-    {{ array_by_position('quantity', 'weekday', 7) }} as same_weekday_last,
-    {{ array_by_position('weekday_mean_4', 'weekday', 7) }} as same_weekday_mean_4,
-    {{ array_by_position('weekday_mean_8', 'weekday', 7) }} as same_weekday_mean_8,
-    {{ array_by_position('weekday_median_8', 'weekday', 7) }} as same_weekday_median_8
-from last_week
-group by
-    account_id,
-    subscription_item_id,
-    origin_date
+    framed.account_id,
+    framed.subscription_item_id,
+    origins.origin_date,
+    {{ array_rotated(numbered('framed.last_', 7), monday) }} as same_weekday_last,
+    {{ array_rotated(numbered('framed.mean_4_', 7), monday) }} as same_weekday_mean_4,
+    {{ array_rotated(numbered('framed.mean_8_', 7), monday) }} as same_weekday_mean_8,
+    {{ array_rotated(numbered('framed.median_', 7), monday) }} as same_weekday_median_8
+from origins
+inner join framed
+    on
+        origins.account_id = framed.account_id
+        and origins.subscription_item_id = framed.subscription_item_id
+        and origins.origin_date = framed.week_end
+        and framed.is_for_origin

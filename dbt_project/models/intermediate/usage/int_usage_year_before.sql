@@ -1,34 +1,51 @@
 {# At each origin, the 28 days that lie 364 days before the days to forecast: an array, one day ahead first. 364 is 52
    whole weeks, so that weekdays match. #}
+{% set weeks_back = (51, 50, 49, 48) %}
+
 with
 
 origins as (select * from {{ ref('int_usage_origins') }}),
-usage_daily as (select * from {{ ref('fct_usage_daily') }}),
+weeks as (select * from {{ ref('int_usage_weeks') }}),
+corrected as (select * from {{ ref('int_usage_weeks_corrected') }}),
 
-lagged as (
+known as (
 
     select
         origins.account_id,
         origins.subscription_item_id,
-        origins.origin_date,
-        usage_daily.usage_date - origins.origin_date + 364 as days_ahead,
-        cast(usage_daily.quantity as double) as quantity
+        {% for back in weeks_back -%}
+            {% for day in range(1, 8) -%}
+                cast(
+                    coalesce(corrected_{{ back }}.quantity_{{ day }}, weeks_{{ back }}.quantity_{{ day }})
+                    as {{ double_type() }}
+                ) as quantity_{{ back }}_{{ day }},
+            {% endfor -%}
+        {% endfor -%}
+        origins.origin_date
     from origins
-    left join usage_daily
-        on
-            origins.account_id = usage_daily.account_id
-            and origins.subscription_item_id = usage_daily.subscription_item_id
-            and usage_daily.usage_date between origins.origin_date - 363 and origins.origin_date - 336
+    {% for back in weeks_back %}
+        left join weeks as weeks_{{ back }}
+            on
+                origins.account_id = weeks_{{ back }}.account_id
+                and origins.subscription_item_id = weeks_{{ back }}.subscription_item_id
+                and origins.origin_date - {{ 7 * back }} = weeks_{{ back }}.week_end
+        left join corrected as corrected_{{ back }}
+            on
+                origins.account_id = corrected_{{ back }}.account_id
+                and origins.subscription_item_id = corrected_{{ back }}.subscription_item_id
+                and origins.origin_date = corrected_{{ back }}.origin_date
+                and origins.origin_date - {{ 7 * back }} = corrected_{{ back }}.week_end
+    {% endfor %}
 
 )
 
+{% set days_ahead = [] -%}
+{% for back in weeks_back -%}
+    {% for day in range(1, 8) -%}{% do days_ahead.append('quantity_' ~ back ~ '_' ~ day) %}{%- endfor %}
+{%- endfor %}
 select
     account_id,
     subscription_item_id,
     origin_date,
-    {{ array_by_position('quantity', 'days_ahead', 28) }} as lag_364
-from lagged
-group by
-    account_id,
-    subscription_item_id,
-    origin_date
+    {{ array_of(days_ahead) }} as lag_364
+from known

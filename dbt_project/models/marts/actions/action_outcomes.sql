@@ -59,7 +59,7 @@ followed as (
             actions.account_id = months_before.account_id
             and actions.customer_id = months_before.customer_id
             and actions.currency = months_before.currency
-            and months_before.month_start = date_trunc('month', actions.executed_at) - interval 1 month
+            and months_before.month_start = date_trunc('month', actions.executed_at) - interval '1 month'
     left join latest_months
         on
             actions.account_id = latest_months.account_id

@@ -17,11 +17,11 @@ lives as (
         bool_or(subscriptions.ended_at is null) as is_live,
         bool_and(subscriptions.standing in ('suspended', 'ended')) as is_suspended,
         bool_and(subscriptions.standing in ('trialing', 'suspended', 'ended')) as is_trialing,
-        arg_max(subscriptions.currency, subscriptions.started_at) as currency,
-        arg_max(
-            dim_subscriptions.plan,
-            row(subscriptions.ended_at is null, subscriptions.started_at, subscriptions.subscription_id)
-        ) as plan
+        {{ latest_by('subscriptions.currency', ['subscriptions.started_at', 'subscriptions.subscription_id']) }}
+            as currency,
+        {{ latest_by('dim_subscriptions.plan', [
+            'subscriptions.ended_at is null', 'subscriptions.started_at', 'subscriptions.subscription_id'
+        ]) }} as plan
     from subscriptions
     inner join dim_subscriptions
         on

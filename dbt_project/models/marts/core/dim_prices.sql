@@ -10,12 +10,14 @@ quotas as (
     select
         account_id,
         price_id,
+        currency,
         max(upper_bound) as included_units
     from tiers
     where is_included
     group by
         account_id,
-        price_id
+        price_id,
+        currency
 
 ),
 
@@ -52,6 +54,7 @@ described as (
         on
             prices.account_id = quotas.account_id
             and prices.price_id = quotas.price_id
+            and prices.currency = quotas.currency
 
 )
 

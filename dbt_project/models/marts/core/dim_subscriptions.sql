@@ -11,7 +11,7 @@ plans as (
     select
         items.account_id,
         items.subscription_id,
-        arg_max(prices.plan, prices.plan_rank) as plan
+        {{ latest_by('prices.plan', ['prices.plan_rank', 'prices.plan']) }} as plan
     from items
     inner join prices
         on

@@ -33,7 +33,7 @@ listed as (
         coalesce(
             status = 'open'
             and amount_remaining_minor > 0
-            and coalesce(due_at, finalized_at + interval 1 day) < {{ end_of_day('as_of') }},
+            and coalesce(due_at, finalized_at + interval '1 day') < {{ end_of_day('as_of') }},
             false
         ) as is_past_due
     from invoices

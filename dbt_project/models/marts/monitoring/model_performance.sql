@@ -1,21 +1,25 @@
 with
 
 performance as (select * from {{ ref('stg_ml__model_performance') }}),
+accounts as (select * from {{ ref('int_as_of') }}),
 
 described as (
 
     select
-        model_name,
-        model_version,
-        as_of,
-        metric,
-        segment,
-        value,
-        baseline_value,
-        n,
-        run_id
+        accounts.account_id,
+        performance.model_name,
+        performance.model_version,
+        performance.as_of,
+        performance.metric,
+        performance.segment,
+        performance.value,
+        performance.baseline_value,
+        performance.n,
+        performance.run_id
 
+    -- a model is the warehouse's: every account in it is scored by it
     from performance
+    cross join accounts
 
 )
 

@@ -15,6 +15,7 @@ top_risks as (
         cast(row_number() over (
             partition by risks.account_id order by risks.probability desc, risks.customer_id asc
         ) as integer) as line_number,
+        risks.customer_id,
         {{ fill_template('templates.body', {
             'customer': safe_text('coalesce(customers.name, risks.customer_id)'),
             'customer_id': 'risks.customer_id',
@@ -56,6 +57,7 @@ top_proposals as (
         cast(row_number() over (
             partition by account_id order by rank_in_kind asc, kind desc, currency desc
         ) as integer) as line_number,
+        customer_id,
         replace(kind, '_', ' ') || ': ' || reason as text
 
     from ranked_proposals
@@ -65,13 +67,13 @@ top_proposals as (
 together as (
 
     select * from {{ ref('int_digest_rows') }}
-    union all by name
+    union all
     select * from {{ ref('int_digest_mrr') }}
-    union all by name
+    union all
     select * from {{ ref('int_digest_models') }}
-    union all by name
+    union all
     select * from top_risks where line_number <= 5
-    union all by name
+    union all
     select * from top_proposals where line_number <= 5
 
 )
@@ -81,5 +83,6 @@ select
     section_number,
     section,
     line_number,
+    customer_id,
     text
 from together

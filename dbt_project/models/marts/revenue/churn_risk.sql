@@ -25,7 +25,7 @@ base_rates as (
         scored_days.account_id,
         scored_days.as_of,
         scored_days.horizon_days,
-        cast(avg(cast(labels.is_churned as integer)) as double) as base_rate
+        cast(avg(cast(labels.is_churned as integer)) as {{ double_type() }}) as base_rate
 
     from scored_days
     inner join labels

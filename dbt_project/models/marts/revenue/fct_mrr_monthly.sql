@@ -1,66 +1,47 @@
 with
 
-mrr_by_item as (select * from {{ ref('int_mrr_by_item') }}),
-valuation_days as (select * from {{ ref('int_valuation_days') }}),
+months as (select * from {{ ref('int_customer_months') }}),
+fx_rates as (select * from {{ ref('int_fx_rates') }}),
+currencies as (select * from {{ ref('currencies') }}),
 
-by_customer as (
-
-    select
-        account_id,
-        customer_id,
-        currency,
-        month_start,
-        sum(case when component = 'committed' then mrr_minor else 0 end) as committed_mrr_minor,
-        sum(case when component = 'metered' then mrr_minor else 0 end) as metered_mrr_minor
-    from mrr_by_item
-    group by
-        account_id,
-        customer_id,
-        currency,
-        month_start
-
-),
-
-first_paid as (
+converted as (
 
     select
-        account_id,
-        customer_id,
-        currency,
-        min(month_start) as first_month
-    from by_customer
-    where committed_mrr_minor + metered_mrr_minor > 0
-    group by
-        account_id,
-        customer_id,
-        currency
-
-),
-
-filled as (
-
-    select
-        first_paid.account_id,
-        first_paid.customer_id,
-        first_paid.currency,
-        valuation_days.month_start,
-        cast(coalesce(by_customer.committed_mrr_minor, 0) as bigint) as committed_mrr_minor,
-        cast(coalesce(by_customer.metered_mrr_minor, 0) as bigint) as metered_mrr_minor,
-        cast(
-            coalesce(by_customer.committed_mrr_minor + by_customer.metered_mrr_minor, 0) as bigint
-        ) as mrr_minor
-    from first_paid
-    inner join valuation_days
+        months.*,
+        fx_rates.quoted_on as fx_quoted_on,
+        {{ converted(
+            'months.committed_mrr_minor', 'fx_rates', 'own.minor_unit_exponent', 'reporting.minor_unit_exponent'
+        ) }} as committed_reporting_minor,
+        {{ converted(
+            'months.metered_mrr_minor', 'fx_rates', 'own.minor_unit_exponent', 'reporting.minor_unit_exponent'
+        ) }} as metered_reporting_minor
+    from months
+    left join fx_rates
         on
-            first_paid.account_id = valuation_days.account_id
-            and first_paid.first_month <= valuation_days.month_start
-    left join by_customer
-        on
-            first_paid.account_id = by_customer.account_id
-            and first_paid.customer_id = by_customer.customer_id
-            and first_paid.currency = by_customer.currency
-            and valuation_days.month_start = by_customer.month_start
+            months.currency = fx_rates.from_currency
+            and fx_rates.valid_from <= months.valued_on
+            and coalesce(months.valued_on < fx_rates.valid_to, true)
+    left join currencies as own
+        on months.currency = own.currency
+    left join currencies as reporting
+        on reporting.currency = '{{ var("reporting_currency") }}'
 
 )
 
-select * from filled
+select
+    account_id,
+    customer_id,
+    currency,
+    month_start,
+    valued_on,
+    committed_mrr_minor,
+    metered_mrr_minor,
+    committed_mrr_minor + metered_mrr_minor as mrr_minor,
+    is_living,
+    is_reconstructed,
+    '{{ var("reporting_currency") }}' as reporting_currency,
+    committed_reporting_minor,
+    metered_reporting_minor,
+    committed_reporting_minor + metered_reporting_minor as reporting_mrr_minor,
+    fx_quoted_on
+from converted

@@ -2,7 +2,7 @@ with
 
 periods as (select * from {{ ref('int_usage_periods') }}),
 
-rated as ({{ rate('periods', ['subscription_item_id', 'period_start']) }}),
+rated as ({{ rate('periods', ['subscription_item_id', 'period_start', 'currency']) }}),
 
 steps as (
 
@@ -10,11 +10,19 @@ steps as (
         account_id,
         subscription_item_id,
         price_id,
+        currency,
         period_start,
+        cast(
+            row_number() over (
+                partition by account_id, subscription_item_id, period_start
+                order by tier_index, is_flat_fee
+            ) as integer
+        ) as step_number,
         tier_index,
+        is_flat_fee,
         tier_quantity,
         unit_amount_decimal,
-        flat_amount_minor,
+        billed_multiple_of,
         amount_minor
     from rated
 

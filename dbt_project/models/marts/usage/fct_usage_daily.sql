@@ -1,82 +1,100 @@
+{{ config(
+    materialized='incremental',
+    unique_key=['account_id', 'subscription_item_id', 'usage_date'],
+    incremental_strategy=incremental_strategy(),
+    on_schema_change='fail',
+    pre_hook=["{{ prepare_usage_read() }}", "{{ forget_usage_changed() }}"],
+    post_hook="{{ remember_usage_read() }}",
+) }}
+
 with
 
-items as (select * from {{ ref('int_subscription_items') }}),
-periods as (select * from {{ ref('int_usage_periods') }}),
-meter_usage as (select * from {{ ref('stg_stripe__meter_usage') }}),
+usage_wanted as ({{ usage_unread() }}),
+stretches as (
 
-periods_begun as (
-
-    select
-        account_id,
-        subscription_item_id,
-        counts_from,
-        -- of periods shorter than a day the last one
-        arg_max(price_id, period_start) as price_id
-    from periods
-    group by
-        account_id,
-        subscription_item_id,
-        counts_from
+    {{ usage_stretches() }}
 
 ),
 
-item_days as (
+-- only numbers while all days are held: names are many times as large
+used as (
 
     select
-        items.*,
-        {{ days_between('items.first_day', 'items.last_day') }} as usage_date
-    from items
-    where
-        items.is_metered
-        and items.meter_id is not null
-        and items.first_day <= items.last_day
+        stretches.stretch,
+        stretches.from_day,
+        usage_wanted.usage_date,
+        usage_wanted.quantity
+    from usage_wanted
+    inner join stretches
+        on
+            {{ same_keys('stretches', 'usage_wanted', ['account_id', 'customer_id', 'meter_id']) }}
+            and stretches.first_day <= usage_wanted.usage_date
+            and stretches.to_day >= usage_wanted.usage_date
+
+),
+
+-- days without usage lie between two marks: days with usage, and the days around the stretch
+marks as (
+
+    select
+        stretch,
+        usage_date
+    from used
+    where usage_date >= from_day
+    union all
+    select
+        stretch,
+        from_day - 1 as usage_date
+    from stretches
+    where from_day <= to_day
+    union all
+    select
+        stretch,
+        to_day + 1 as usage_date
+    from stretches
+    where from_day <= to_day
+
+),
+
+spaced as (
+
+    select
+        stretch,
+        usage_date,
+        lead(usage_date) over (partition by stretch order by usage_date) as next_date
+    from marks
 
 ),
 
 filled as (
 
     select
-        item_days.account_id,
-        item_days.subscription_item_id,
-        item_days.subscription_id,
-        item_days.customer_id,
-        item_days.meter_id,
-        item_days.meter_event_name,
-        item_days.price_id,
-        item_days.currency,
-        item_days.usage_date,
-        coalesce(meter_usage.quantity, 0) as quantity
-    from item_days
-    left join meter_usage
-        on
-            item_days.account_id = meter_usage.account_id
-            and item_days.meter_id = meter_usage.meter_id
-            and item_days.customer_id = meter_usage.customer_id
-            and item_days.usage_date = meter_usage.usage_date
-
-),
-
-priced as (
-
+        stretch,
+        usage_date,
+        quantity
+    from used
+    union all
     select
-        filled.account_id,
-        filled.subscription_item_id,
-        filled.subscription_id,
-        filled.customer_id,
-        filled.meter_id,
-        filled.meter_event_name,
-        -- the price of the period that bills the day, which is the item's own only since its last change
-        coalesce(periods_begun.price_id, filled.price_id) as price_id,
-        filled.currency,
-        filled.usage_date,
-        cast(filled.quantity as decimal(18, 6)) as quantity
-    from filled
-    asof left join periods_begun
-        on
-            filled.account_id = periods_begun.account_id
-            and filled.subscription_item_id = periods_begun.subscription_item_id
-            and filled.usage_date >= periods_begun.counts_from
+        stretch,
+        {{ days_between('usage_date + 1', 'next_date - 1') }} as usage_date,
+        cast(0 as decimal(18, 6)) as quantity
+    from spaced
+    where next_date > usage_date + 1
 
 )
 
-select * from priced
+select
+    stretches.account_id,
+    stretches.subscription_item_id,
+    stretches.subscription_id,
+    stretches.customer_id,
+    stretches.meter_id,
+    stretches.meter_event_name,
+    stretches.price_id,
+    stretches.currency,
+    filled.usage_date,
+    filled.quantity,
+    filled.usage_date >= stretches.counted_from as is_counted
+from filled
+inner join stretches
+    on filled.stretch = stretches.stretch

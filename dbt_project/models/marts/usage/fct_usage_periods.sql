@@ -2,7 +2,7 @@ with
 
 periods as (select * from {{ ref('int_usage_periods') }}),
 steps as (select * from {{ ref('fct_rating_steps') }}),
-prices as (select * from {{ ref('dim_prices') }}),
+tiers as (select * from {{ ref('int_price_tiers') }}),
 
 amounts as (
 
@@ -10,12 +10,28 @@ amounts as (
         account_id,
         subscription_item_id,
         period_start,
-        cast(sum(amount_minor) as bigint) as rated_amount_minor
+        {{ sum_of_steps() }} as rated_amount_minor
     from steps
     group by
         account_id,
         subscription_item_id,
         period_start
+
+),
+
+quotas as (
+
+    select
+        account_id,
+        price_id,
+        currency,
+        max(upper_bound) as included_units
+    from tiers
+    where is_included
+    group by
+        account_id,
+        price_id,
+        currency
 
 ),
 
@@ -47,16 +63,17 @@ measured as (
         cast(cast(periods.period_end as date) - cast(periods.period_start as date) as integer) as days_in_period,
         periods.quantity,
         periods.is_estimated,
-        prices.included_units,
-        {{ share_of('periods.quantity', 'prices.included_units') }} as quota_share,
+        quotas.included_units,
+        {{ share_of('periods.quantity', 'quotas.included_units') }} as quota_share,
         amounts.rated_amount_minor,
         periods.invoiced_amount_minor,
         periods.invoice_id
     from periods
-    left join prices
+    left join quotas
         on
-            periods.account_id = prices.account_id
-            and periods.price_id = prices.price_id
+            periods.account_id = quotas.account_id
+            and periods.price_id = quotas.price_id
+            and periods.currency = quotas.currency
     left join amounts
         on
             periods.account_id = amounts.account_id

@@ -8,7 +8,11 @@ spikes_begun as (
 
     select
         spikes.*,
-        usage_periods.period_start
+        usage_periods.period_start,
+        row_number() over (
+            partition by spikes.account_id, spikes.subscription_item_id, spikes.usage_date
+            order by usage_periods.period_start desc
+        ) as newest_first
     from spikes
     inner join usage_periods
         on
@@ -17,12 +21,7 @@ spikes_begun as (
             and spikes.usage_date >= usage_periods.counts_from
             and spikes.usage_date < usage_periods.period_end
     -- what a last value was less without one day is not known: days of such a meter do not add up
-    where usage_periods.aggregation_formula is distinct from 'last'
-    qualify
-        row_number() over (
-            partition by spikes.account_id, spikes.subscription_item_id, spikes.usage_date
-            order by usage_periods.period_start desc
-        ) = 1
+    where coalesce(usage_periods.aggregation_formula, 'unknown') != 'last'
 
 ),
 
@@ -42,10 +41,8 @@ placed as (
         ) as run_marker
     from spikes_begun
     inner join periods
-        on
-            spikes_begun.account_id = periods.account_id
-            and spikes_begun.subscription_item_id = periods.subscription_item_id
-            and spikes_begun.period_start = periods.period_start
+        on {{ same_keys('spikes_begun', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
+    where spikes_begun.newest_first = 1
 
 ),
 
@@ -89,6 +86,7 @@ without_excess as (
         subscription_item_id,
         started_on,
         price_id,
+        currency,
         period_quantity - excess_quantity as quantity
     from incidents
 

@@ -35,8 +35,8 @@ renamed as (
         cast(livemode as boolean) as livemode,
 
         -- times in UTC; recorded_at never goes backwards, wall is the raw clock
-        make_timestamp(cast(at_us as bigint)) as recorded_at,
-        make_timestamp(cast(wall_us as bigint)) as wall_at,
+        {{ from_microseconds('at_us') }} as recorded_at,
+        {{ from_microseconds('wall_us') }} as wall_at,
 
         -- hashes
         plan_hash,

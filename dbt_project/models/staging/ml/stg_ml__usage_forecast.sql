@@ -1,25 +1,8 @@
 with
 
-source as (select * from {{ source('ml_scores', 'usage_forecast') }}),
-
-typed as (
-
-    select
-        {{ score_columns('usage_forecast') }}
-
-    from source
-
-),
-
 newest as (
 
-    select *
-    from typed
-    qualify
-        rank() over (
-            partition by account_id, subscription_item_id, as_of
-            order by scored_at desc, run_id desc
-        ) = 1
+    {{ score_source('usage_forecast', ['account_id', 'subscription_item_id', 'as_of']) }}
 
 )
 

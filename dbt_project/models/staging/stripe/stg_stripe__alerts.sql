@@ -1,3 +1,5 @@
+{{ incremental_by_version('alert_id') }}
+
 {% set structure = {
     'title': 'VARCHAR',
     'alert_type': 'VARCHAR',
@@ -9,10 +11,11 @@
         'filters': [{'type': 'VARCHAR', 'customer': 'VARCHAR'}],
     },
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'alerts'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'alerts'), structure, 'alert_id') }}),
 
 renamed as (
 
@@ -20,21 +23,24 @@ renamed as (
         -- ids: of every customer when none is named
         account_id,
         id as alert_id,
-        {{ id_of('object.usage_threshold.meter') }} as meter_id,
-        {{ id_of('object.usage_threshold.filters[1].customer') }} as customer_id,
+        {{ id_of(object.usage_threshold.meter) }} as meter_id,
+        {{ id_of(of_first(object.usage_threshold.filters, 'customer')) }} as customer_id,
 
         -- text
-        object.title as alert_title,
-        object.alert_type,
-        object.status,
-        object.usage_threshold.recurrence,
+        {{ object.title }} as alert_title,
+        {{ object.alert_type }} as alert_type,
+        {{ object.status }} as status,
+        {{ object.usage_threshold.recurrence }} as recurrence,
 
         -- numbers: in the meter's unit
-        try_cast(object.usage_threshold.gte as decimal(18, 6)) as threshold,
+        {{ cast_or_null(object.usage_threshold.gte, 'decimal(18, 6)') }} as threshold,
 
         -- booleans
         is_deleted,
-        livemode
+        livemode,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,3 +1,5 @@
+{{ incremental_by_version('credit_grant_id') }}
+
 {% set structure = {
     'customer': 'VARCHAR',
     'name': 'VARCHAR',
@@ -10,10 +12,11 @@
     'voided_at': 'BIGINT',
     'updated': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'credit_grants'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'credit_grants'), structure, 'credit_grant_id') }}),
 
 renamed as (
 
@@ -21,20 +24,20 @@ renamed as (
         -- ids
         account_id,
         id as credit_grant_id,
-        {{ id_of('object.customer') }} as customer_id,
+        {{ id_of(object.customer) }} as customer_id,
 
         -- text
-        object.name as credit_grant_name,
-        object.category,
-        lower(object.amount.monetary.currency) as currency,
-        object.applicability_config.scope.price_type as scope_price_type,
+        {{ object.name }} as credit_grant_name,
+        {{ object.category }} as category,
+        lower({{ object.amount.monetary.currency }}) as currency,
+        {{ object.applicability_config.scope.price_type }} as scope_price_type,
 
         -- numbers: minor units; 0 is used up first, 100 last
-        object.amount.monetary.value as amount_minor,
-        object.priority,
+        {{ object.amount.monetary.value }} as amount_minor,
+        {{ object.priority }} as priority,
 
         -- lists
-        list_transform(object.applicability_config.scope.prices, lambda price: price.id) as scope_price_ids,
+        {{ of_each(object.applicability_config.scope.prices, 'id') }} as scope_price_ids,
 
         -- booleans
         is_deleted,
@@ -42,10 +45,13 @@ renamed as (
 
         -- times in UTC
         {{ from_epoch('created') }} as created_at,
-        {{ from_epoch('object.effective_at') }} as effective_at,
-        {{ from_epoch('object.expires_at') }} as expires_at,
-        {{ from_epoch('object.voided_at') }} as voided_at,
-        {{ from_epoch('object.updated') }} as updated_at
+        {{ from_epoch(object.effective_at) }} as effective_at,
+        {{ from_epoch(object.expires_at) }} as expires_at,
+        {{ from_epoch(object.voided_at) }} as voided_at,
+        {{ from_epoch(object.updated) }} as updated_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,3 +1,5 @@
+{{ incremental_by_version('credit_note_line_id') }}
+
 {% set structure = {
     'invoice_line_item': 'VARCHAR',
     'description': 'VARCHAR',
@@ -6,10 +8,17 @@
     'discount_amount': 'BIGINT',
     'quantity': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'credit_note_lines'), structure, with_parent=true) }}),
+latest as (
+
+    {{ latest_versions(
+        source('stripe', 'credit_note_lines'), structure, 'credit_note_line_id', parent='credit_note_id'
+    ) }}
+
+),
 
 renamed as (
 
@@ -18,20 +27,23 @@ renamed as (
         account_id,
         id as credit_note_line_id,
         parent_id as credit_note_id,
-        object.invoice_line_item as invoice_line_id,
+        {{ object.invoice_line_item }} as invoice_line_id,
 
         -- text
-        object.description,
-        object.type as line_type,
+        {{ object.description }} as description,
+        {{ object.type }} as line_type,
 
         -- numbers: minor units
-        object.amount as amount_minor,
-        coalesce(object.discount_amount, 0) as discount_minor,
-        object.quantity,
+        {{ object.amount }} as amount_minor,
+        coalesce({{ object.discount_amount }}, 0) as discount_minor,
+        {{ object.quantity }} as quantity,
 
         -- booleans
         is_deleted,
-        livemode
+        livemode,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,3 +1,5 @@
+{{ incremental_by_version('customer_id') }}
+
 {% set structure = {
     'name': 'VARCHAR',
     'email': 'VARCHAR',
@@ -9,10 +11,11 @@
     'invoice_settings': {'default_payment_method': 'VARCHAR'},
     'metadata': {'segment': 'VARCHAR', 'tier': 'VARCHAR'},
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'customers'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'customers'), structure, 'customer_id') }}),
 
 renamed as (
 
@@ -20,27 +23,30 @@ renamed as (
         -- ids
         account_id,
         id as customer_id,
-        {{ id_of('object.invoice_settings.default_payment_method') }} as default_payment_method_id,
+        {{ id_of(object.invoice_settings.default_payment_method) }} as default_payment_method_id,
 
         -- text
-        object.name,
-        object.email,
-        lower(object.currency) as currency,
-        object.address.country,
-        object.tax_exempt,
-        object.metadata.segment,
-        object.metadata.tier as customer_tier,
+        {{ object.name }} as name,
+        {{ object.email }} as email,
+        lower({{ object.currency }}) as currency,
+        {{ object.address.country }} as country,
+        {{ object.tax_exempt }} as tax_exempt,
+        {{ object.metadata.segment }} as segment,
+        {{ object.metadata.tier }} as customer_tier,
 
         -- numbers: minor units, negative when the customer is in credit
-        coalesce(object.balance, 0) as balance_minor,
+        coalesce({{ object.balance }}, 0) as balance_minor,
 
         -- booleans
-        coalesce(object.delinquent, false) as is_delinquent,
+        coalesce({{ object.delinquent }}, false) as is_delinquent,
         is_deleted,
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,42 +1,9 @@
-with
+{% set keys = ['account_id', 'meter_id', 'customer_id', 'window_start', 'window_end'] %}
+{{ config(
+    materialized='incremental',
+    unique_key=keys,
+    incremental_strategy=incremental_strategy(),
+    on_schema_change='fail',
+) }}
 
-revisions as (
-
-    select
-        *,
-        rowid as position
-    from {{ source('stripe', 'meter_usage_period_revisions') }}
-    where {{ is_finished('first_seen_at') }}
-
-),
-
-latest as (
-
-    select
-        -- ids
-        account_id,
-        meter_id,
-        customer_id,
-
-        -- numbers: the newest revision of the window, in the meter's unit and by its formula
-        cast(arg_max(aggregated_value, row(first_seen_at, position)) as decimal(18, 6)) as quantity,
-
-        -- booleans: changed since it was first seen
-        count(distinct aggregated_value) > 1 as is_revised,
-
-        -- times in UTC, whole minutes; the end is exclusive
-        window_start,
-        window_end,
-        max(first_seen_at) as revised_at
-
-    from revisions
-    group by
-        account_id,
-        meter_id,
-        customer_id,
-        window_start,
-        window_end
-
-)
-
-select * from latest
+{{ latest_usage(source('stripe', 'meter_usage_period_revisions'), keys) }}

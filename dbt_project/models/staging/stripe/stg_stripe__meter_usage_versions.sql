@@ -2,7 +2,8 @@
 {{ config(materialized='view') }}
 
 {% set columns -%}
-    account_id, meter_id, customer_id, window_start, window_end, aggregated_value, first_seen_at, rowid as position
+    account_id, meter_id, customer_id, window_start, window_end, aggregated_value, first_seen_at,
+    {{ landing_position() }} as position
 {%- endset %}
 
 with

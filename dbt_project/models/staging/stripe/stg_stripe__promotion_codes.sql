@@ -1,3 +1,5 @@
+{{ incremental_by_version('promotion_code_id') }}
+
 {% set structure = {
     'code': 'VARCHAR',
     'active': 'BOOLEAN',
@@ -12,10 +14,11 @@
     },
     'expires_at': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'promotion_codes'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'promotion_codes'), structure, 'promotion_code_id') }}),
 
 renamed as (
 
@@ -23,27 +26,30 @@ renamed as (
         -- ids
         account_id,
         id as promotion_code_id,
-        {{ id_of('object.promotion.coupon') }} as coupon_id,
-        {{ id_of('object.customer') }} as customer_id,
+        {{ id_of(object.promotion.coupon) }} as coupon_id,
+        {{ id_of(object.customer) }} as customer_id,
 
         -- text
-        object.code as promotion_code,
-        lower(object.restrictions.minimum_amount_currency) as minimum_amount_currency,
+        {{ object.code }} as promotion_code,
+        lower({{ object.restrictions.minimum_amount_currency }}) as minimum_amount_currency,
 
         -- numbers: minor units
-        object.restrictions.minimum_amount as minimum_amount_minor,
-        object.max_redemptions,
-        coalesce(object.times_redeemed, 0) as times_redeemed,
+        {{ object.restrictions.minimum_amount }} as minimum_amount_minor,
+        {{ object.max_redemptions }} as max_redemptions,
+        coalesce({{ object.times_redeemed }}, 0) as times_redeemed,
 
         -- booleans
-        coalesce(object.active, false) as is_active,
-        coalesce(object.restrictions.first_time_transaction, false) as is_first_time_only,
+        coalesce({{ object.active }}, false) as is_active,
+        coalesce({{ object.restrictions.first_time_transaction }}, false) as is_first_time_only,
         is_deleted,
         livemode,
 
         -- times in UTC
         {{ from_epoch('created') }} as created_at,
-        {{ from_epoch('object.expires_at') }} as expires_at
+        {{ from_epoch(object.expires_at) }} as expires_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

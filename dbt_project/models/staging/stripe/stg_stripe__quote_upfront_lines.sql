@@ -1,3 +1,5 @@
+{{ incremental_by_version('quote_upfront_line_id') }}
+
 {% set structure = {
     'price': {'id': 'VARCHAR', 'product': 'VARCHAR'},
     'description': 'VARCHAR',
@@ -8,10 +10,17 @@
     'amount_total': 'BIGINT',
     'quantity': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'quote_upfront_lines'), structure, with_parent=true) }}),
+latest as (
+
+    {{ latest_versions(
+        source('stripe', 'quote_upfront_lines'), structure, 'quote_upfront_line_id', parent='quote_id'
+    ) }}
+
+),
 
 renamed as (
 
@@ -20,23 +29,26 @@ renamed as (
         account_id,
         id as quote_upfront_line_id,
         parent_id as quote_id,
-        object.price.id as price_id,
-        {{ id_of('object.price.product') }} as product_id,
+        {{ object.price.id }} as price_id,
+        {{ id_of(object.price.product) }} as product_id,
 
         -- text
-        object.description,
-        lower(object.currency) as currency,
+        {{ object.description }} as description,
+        lower({{ object.currency }}) as currency,
 
         -- numbers: minor units; no quantity on metered prices
-        object.amount_subtotal as subtotal_minor,
-        coalesce(object.amount_discount, 0) as discount_minor,
-        coalesce(object.amount_tax, 0) as tax_minor,
-        object.amount_total as total_minor,
-        object.quantity,
+        {{ object.amount_subtotal }} as subtotal_minor,
+        coalesce({{ object.amount_discount }}, 0) as discount_minor,
+        coalesce({{ object.amount_tax }}, 0) as tax_minor,
+        {{ object.amount_total }} as total_minor,
+        {{ object.quantity }} as quantity,
 
         -- booleans
         is_deleted,
-        livemode
+        livemode,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,3 +1,5 @@
+{{ incremental_by_version('refund_id') }}
+
 {% set structure = {
     'charge': 'VARCHAR',
     'payment_intent': 'VARCHAR',
@@ -9,10 +11,11 @@
     'currency': 'VARCHAR',
     'amount': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'refunds'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'refunds'), structure, 'refund_id') }}),
 
 renamed as (
 
@@ -20,26 +23,29 @@ renamed as (
         -- ids
         account_id,
         id as refund_id,
-        {{ id_of('object.charge') }} as charge_id,
-        {{ id_of('object.payment_intent') }} as payment_intent_id,
-        {{ id_of('object.customer') }} as customer_id,
-        {{ id_of('object.balance_transaction') }} as balance_transaction_id,
+        {{ id_of(object.charge) }} as charge_id,
+        {{ id_of(object.payment_intent) }} as payment_intent_id,
+        {{ id_of(object.customer) }} as customer_id,
+        {{ id_of(object.balance_transaction) }} as balance_transaction_id,
 
         -- text
-        object.status,
-        object.reason,
-        object.failure_reason,
-        lower(object.currency) as currency,
+        {{ object.status }} as status,
+        {{ object.reason }} as reason,
+        {{ object.failure_reason }} as failure_reason,
+        lower({{ object.currency }}) as currency,
 
         -- numbers: minor units
-        object.amount as amount_minor,
+        {{ object.amount }} as amount_minor,
 
         -- booleans
         is_deleted,
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

@@ -1,3 +1,5 @@
+{{ incremental_by_version('subscription_schedule_id') }}
+
 {% set structure = {
     'customer': 'VARCHAR',
     'subscription': 'VARCHAR',
@@ -15,10 +17,11 @@
     'completed_at': 'BIGINT',
     'released_at': 'BIGINT',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'subscription_schedules'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'subscription_schedules'), structure, 'subscription_schedule_id') }}),
 
 renamed as (
 
@@ -26,30 +29,16 @@ renamed as (
         -- ids
         account_id,
         id as subscription_schedule_id,
-        {{ id_of('object.customer') }} as customer_id,
-        {{ id_of('object.subscription') }} as subscription_id,
-        object.released_subscription as released_subscription_id,
+        {{ id_of(object.customer) }} as customer_id,
+        {{ id_of(object.subscription) }} as subscription_id,
+        {{ object.released_subscription }} as released_subscription_id,
 
         -- text
-        object.status,
-        object.end_behavior,
+        {{ object.status }} as status,
+        {{ object.end_behavior }} as end_behavior,
 
         -- lists: what is booked, in order
-        list_transform(
-            object.phases,
-            lambda phase: {
-                'starts_at': {{ from_epoch('phase.start_date') }},
-                'ends_at': {{ from_epoch('phase.end_date') }},
-                'proration_behavior': phase.proration_behavior,
-                'items': list_transform(
-                    phase.items,
-                    lambda item: {
-                        'price_id': {{ id_of('item.price') }},
-                        'quantity': item.quantity
-                    }
-                )
-            }
-        ) as phases,
+        {{ phases_of(object.phases) }} as phases,
 
         -- booleans
         is_deleted,
@@ -57,11 +46,14 @@ renamed as (
 
         -- times in UTC
         {{ from_epoch('created') }} as created_at,
-        {{ from_epoch('object.current_phase.start_date') }} as current_phase_start,
-        {{ from_epoch('object.current_phase.end_date') }} as current_phase_end,
-        {{ from_epoch('object.canceled_at') }} as canceled_at,
-        {{ from_epoch('object.completed_at') }} as completed_at,
-        {{ from_epoch('object.released_at') }} as released_at
+        {{ from_epoch(object.current_phase.start_date) }} as current_phase_start,
+        {{ from_epoch(object.current_phase.end_date) }} as current_phase_end,
+        {{ from_epoch(object.canceled_at) }} as canceled_at,
+        {{ from_epoch(object.completed_at) }} as completed_at,
+        {{ from_epoch(object.released_at) }} as released_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

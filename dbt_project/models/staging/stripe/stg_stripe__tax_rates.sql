@@ -1,3 +1,5 @@
+{{ incremental_by_version('tax_rate_id') }}
+
 {% set structure = {
     'display_name': 'VARCHAR',
     'active': 'BOOLEAN',
@@ -10,10 +12,11 @@
     'country': 'VARCHAR',
     'state': 'VARCHAR',
 } %}
+{% set object = fields(structure) %}
 
 with
 
-latest as ({{ latest_versions(source('stripe', 'tax_rates'), structure) }}),
+latest as ({{ latest_versions(source('stripe', 'tax_rates'), structure, 'tax_rate_id') }}),
 
 renamed as (
 
@@ -23,26 +26,29 @@ renamed as (
         id as tax_rate_id,
 
         -- text
-        object.display_name as tax_name,
-        object.tax_type,
-        object.rate_type,
-        object.jurisdiction,
-        object.country,
-        object.state,
-        lower(object.flat_amount.currency) as currency,
+        {{ object.display_name }} as tax_name,
+        {{ object.tax_type }} as tax_type,
+        {{ object.rate_type }} as rate_type,
+        {{ object.jurisdiction }} as jurisdiction,
+        {{ object.country }} as country,
+        {{ object.state }} as state,
+        lower({{ object.flat_amount.currency }}) as currency,
 
         -- numbers: percent as Stripe writes it (19 is nineteen per cent), amounts in minor units
-        try_cast(object.percentage as decimal(9, 6)) as percentage,
-        object.flat_amount.amount as flat_amount_minor,
+        {{ cast_or_null(object.percentage, 'decimal(9, 6)') }} as percentage,
+        {{ object.flat_amount.amount }} as flat_amount_minor,
 
         -- booleans
-        coalesce(object.inclusive, false) as is_inclusive,
-        coalesce(object.active, false) as is_active,
+        coalesce({{ object.inclusive }}, false) as is_inclusive,
+        coalesce({{ object.active }}, false) as is_active,
         is_deleted,
         livemode,
 
         -- times in UTC
-        {{ from_epoch('created') }} as created_at
+        {{ from_epoch('created') }} as created_at,
+
+        -- the landed version that this shows
+        version_hash
 
     from latest
 

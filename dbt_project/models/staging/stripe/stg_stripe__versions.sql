@@ -23,7 +23,7 @@ landed as (
             is_deleted,
             livemode,
             loaded_at,
-            rowid as position
+            {{ landing_position() }} as position
         from {{ source('stripe', kind) }}
         {{ 'union all' if not loop.last }}
     {% endfor %}

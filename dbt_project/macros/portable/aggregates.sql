@@ -1,0 +1,57 @@
+{# Aggregates that adapters spell in different ways. #}
+
+{# The `value` of the row with the greatest `orders` (a column, or a list of columns); rows without a value are passed over. #}
+{% macro latest_by(value, orders) -%}
+    {{ adapter.dispatch('latest_by', 'meterwise')(value, orders) }}
+{%- endmacro %}
+
+{% macro default__latest_by(value, orders) -%}
+    arg_max({{ value }}, {{ ordered_by(orders) }})
+{%- endmacro %}
+
+{# The `value` of the row with the least `orders`. #}
+{% macro earliest_by(value, orders) -%}
+    {{ adapter.dispatch('earliest_by', 'meterwise')(value, orders) }}
+{%- endmacro %}
+
+{% macro default__earliest_by(value, orders) -%}
+    arg_min({{ value }}, {{ ordered_by(orders) }})
+{%- endmacro %}
+
+{# One expression that sorts as a list of columns does, the first one first. #}
+{% macro ordered_by(orders) -%}
+    {{ orders if orders is string else 'row(' ~ orders | join(', ') ~ ')' }}
+{%- endmacro %}
+
+{# The median, as an aggregate or over a window. #}
+{% macro median_of(measure) -%}
+    {{ adapter.dispatch('median_of', 'meterwise')(measure) }}
+{%- endmacro %}
+
+{% macro default__median_of(measure) -%}
+    median({{ measure }})
+{%- endmacro %}
+
+{# An aggregate: `measure` as an array of doubles of `length`, each value at its `position` (1-based), null where none is. #}
+{% macro array_by_position(measure, position, length) -%}
+    {{ adapter.dispatch('array_by_position', 'meterwise')(measure, position, length) }}
+{%- endmacro %}
+
+{% macro default__array_by_position(measure, position, length) -%}
+    cast(
+        list_value(
+            {%- for place in range(1, length + 1) %}
+            max(case when {{ position }} = {{ place }} then {{ measure }} end){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as double[{{ length }}]
+    )
+{%- endmacro %}
+
+{# The value that most rows have. #}
+{% macro commonest(value) -%}
+    {{ adapter.dispatch('commonest', 'meterwise')(value) }}
+{%- endmacro %}
+
+{% macro default__commonest(value) -%}
+    mode({{ value }})
+{%- endmacro %}

@@ -1,0 +1,67 @@
+{# Quantities, periods and sums that contradict themselves, and differences that nobody has explained. #}
+{% set lines, invoices, periods = ref('fct_invoice_lines'), ref('fct_invoices'), ref('fct_usage_periods') %}
+{% set steps, reconciliation = ref('fct_rating_steps'), ref('fct_invoice_reconciliation') %}
+{% set settlement, mrr, prices = ref('fct_invoice_settlement'), ref('fct_mrr_monthly'), ref('stg_stripe__prices') %}
+
+with
+
+line_sums as (
+
+    select
+        account_id,
+        invoice_id,
+        sum(amount_minor) as amount_minor
+    from {{ lines }}
+    group by account_id, invoice_id
+
+),
+
+findings as (
+
+    {{ findings_of([
+        {'name': 'negative_line_quantities', 'of': lines, 'id': 'invoice_line_id', 'where': 'quantity < 0'},
+        {'name': 'fractional_line_quantities', 'of': lines, 'id': 'invoice_line_id',
+         'where': 'not is_metered and quantity != round(quantity)'},
+        {'name': 'fractional_package_usage', 'of': periods, 'id': 'subscription_item_id',
+         'where': 'quantity != round(quantity)', 'meets': prices, 'by': ['price_id'],
+         'parent': 'parent.package_size is not null'},
+        {'name': 'negative_period_usage', 'of': periods, 'id': 'subscription_item_id', 'where': 'quantity < 0'},
+        {'name': 'overlapping_periods', 'of': ref('int_billing_periods'), 'id': 'subscription_item_id',
+         'where': 'is_overlapping'},
+        {'name': 'periods_not_rated', 'of': periods, 'id': 'subscription_item_id',
+         'where': 'rated_amount_minor is null'},
+        {'name': 'tiers_without_price', 'of': steps, 'id': 'price_id', 'where': 'unit_amount_decimal is null'},
+        {'name': 'rating_overflows', 'of': steps, 'id': 'subscription_item_id',
+         'where': 'amount_minor is null and unit_amount_decimal is not null'},
+        {'name': 'licensed_items_not_rated', 'of': ref('int_items_at_book'), 'id': 'subscription_item_id',
+         'where': 'not is_metered and own_monthly_minor is null'},
+        {'name': 'bills_unexplained', 'of': reconciliation, 'id': 'invoice_id',
+         'where': "difference_cause = 'unexplained'"},
+        {'name': 'bills_differ_from_usage', 'of': reconciliation, 'id': 'invoice_id',
+         'where': "difference_cause in ('usage_differs_from_bill', 'usage_not_landed', 'billed_twice', "
+                  "'overlapping_periods', 'usage_after_invoice')"},
+        {'name': 'bills_without_landed_price', 'of': reconciliation, 'id': 'invoice_id',
+         'where': "difference_cause in ('price_not_landed', 'item_not_landed', 'price_not_rated')"},
+        {'name': 'bills_changed_by_hand', 'of': reconciliation, 'id': 'invoice_id',
+         'where': "difference_cause in ('line_edited', 'line_removed', 'manual_line')"},
+        {'name': 'invoices_without_amount', 'of': invoices, 'id': 'invoice_id',
+         'where': 'subtotal_minor is null or total_minor is null or amount_due_minor is null '
+                  'or amount_paid_minor is null or amount_remaining_minor is null'},
+        {'name': 'invoice_totals_do_not_add_up', 'of': invoices, 'id': 'invoice_id',
+         'where': 'subtotal_minor - discount_minor - pretax_credit_minor + tax_minor - inclusive_tax_minor '
+                  '!= total_minor'},
+        {'name': 'invoice_lines_do_not_add_up', 'of': 'line_sums', 'id': 'invoice_id',
+         'meets': invoices, 'by': ['invoice_id'], 'parent': 'parent.subtotal_minor != looked_at.amount_minor'},
+        {'name': 'settlements_unexplained', 'of': settlement, 'id': 'invoice_id',
+         'where': "difference_cause = 'unexplained'"},
+        {'name': 'settlements_incomplete', 'of': settlement, 'id': 'invoice_id',
+         'where': "difference_cause in ('payment_not_landed', 'credit_note_not_landed', 'balance_not_recorded')"},
+        {'name': 'mrr_without_fx_rate', 'of': mrr, 'id': 'customer_id',
+         'where': 'mrr_minor > 0 and reporting_mrr_minor is null'},
+        {'name': 'fx_rates_older_than_a_month', 'of': mrr, 'id': 'customer_id',
+         'where': 'fx_quoted_on + 31 < valued_on'},
+    ]) }}
+
+)
+
+select * from findings

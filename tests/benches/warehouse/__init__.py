@@ -1,0 +1,1 @@
+"""What the warehouse costs to build, against its marks."""

@@ -1,0 +1,265 @@
+"""A company in which everything is wrong at once: each oddity that data_quality counts, planted so many times."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.dbt_project.raw import (
+    LOADED_AT,
+    RawWarehouse,
+    account,
+    customer,
+    epoch,
+    meter,
+    metered_item,
+    metered_price,
+    subscription,
+)
+
+LATER = LOADED_AT + timedelta(days=1)
+
+# check → how many rows of it are planted; every other check must find nothing.
+PLANTED = {
+    "customers_in_unknown_currency": 1,
+    "subscriptions_in_unknown_currency": 1,
+    "invoices_in_unknown_currency": 1,
+    "prices_in_unknown_currency": 1,
+    "subscriptions_without_customer": 1,
+    "items_without_subscription": 1,
+    "items_without_price": 1,
+    "invoices_without_customer": 2,
+    "invoices_without_subscription": 1,
+    "lines_without_invoice": 1,
+    "lines_without_price": 1,
+    "lines_of_unknown_price": 1,
+    "payments_without_invoice": 1,
+    "prices_without_product": 1,
+    "metered_prices_without_meter": 1,
+    "prices_without_tiers": 1,
+    "prices_not_rateable": 3,
+    "package_size_not_positive": 1,
+    "prices_of_unknown_interval": 1,
+    "meters_of_unknown_formula": 1,
+    "subscriptions_in_unknown_status": 1,
+    "invoices_in_unknown_status": 1,
+    "living_subscriptions_of_deleted_customers": 1,
+    "open_invoices_of_deleted_customers": 1,
+    "items_of_deleted_prices": 1,
+    "prices_of_deleted_products": 1,
+    "lines_of_deleted_invoices": 1,
+    "negative_line_quantities": 1,
+    "fractional_line_quantities": 1,
+    "fractional_package_usage": 1,
+    "negative_period_usage": 1,
+    "overlapping_periods": 1,
+    "periods_not_rated": 4,
+    "tiers_without_price": 1,
+    "rating_overflows": 1,
+    "licensed_items_not_rated": 1,
+    "bills_unexplained": 0,  # that one fails the build, see invoices_match_the_rating_rule
+    "bills_differ_from_usage": 1,
+    "bills_without_landed_price": 1,
+    "bills_changed_by_hand": 1,
+    "invoices_without_amount": 1,
+    "invoice_totals_do_not_add_up": 1,
+    "invoice_lines_do_not_add_up": 1,
+    "settlements_unexplained": 1,
+    "settlements_incomplete": 1,
+    "mrr_without_fx_rate": 1,
+    "fx_rates_older_than_a_month": 1,
+    "negative_usage": 1,
+    "usage_of_unknown_customers": 1,
+    "usage_of_unknown_meters": 1,
+    "usage_without_item": 2,
+    "duplicated_events": 1,
+    "duplicated_usage_events": 4,
+    "conflicting_usage_events": 3,
+    "quarantined_usage_rows": 2,
+    "load_problems": 5,
+    "fatal_load_problems": 1,
+}
+
+
+def plant(raw: RawWarehouse) -> None:
+    """Fill an empty raw warehouse with all of it."""
+    raw.add("accounts", [account()])
+    raw.add("meters", [meter(), meter() | {"id": "mtr_guess", "default_aggregation": {"formula": "geometric"}}])
+    _catalogue(raw)
+    _customers(raw)
+    _invoices(raw)
+    _usage(raw)
+    _unheard_of(raw)
+    raw.report_load("2026-03-01")
+
+
+def _licensed(price_id: str, **fields: Any) -> dict[str, Any]:
+    recurring = {"interval": "month", "interval_count": 1, "usage_type": "licensed"}
+    base = metered_price(price_id, unit_amount_decimal="1000") | {"recurring": recurring}
+    return base | fields
+
+
+def _catalogue(raw: RawWarehouse) -> None:
+    product = {"created": epoch("2026-01-01"), "name": "Calls", "active": True}
+    raw.add("products", [product | {"id": "prod_calls"}, product | {"id": "prod_gone"}])
+    raw.add("products", [{"id": "prod_gone", "deleted": True}], is_deleted=True, loaded_at=LATER)
+    unmetered = {"interval": "month", "interval_count": 1, "usage_type": "metered", "meter": None}
+    raw.add(
+        "prices",
+        [
+            metered_price("price_calls", unit_amount_decimal="0.5"),
+            metered_price("price_huge", unit_amount_decimal="999999999999"),
+            metered_price("price_pack", unit_amount_decimal="50", transform_quantity={"divide_by": 10, "round": "up"}),
+            metered_price("price_untiered", billing_scheme="tiered", tiers_mode="graduated", tiers=[]),
+            metered_price("price_bounded", billing_scheme="tiered", tiers_mode="graduated")
+            | {"tiers": [{"up_to": 10, "unit_amount_decimal": "1", "flat_amount": None}]},
+            metered_price("price_unmetered", unit_amount_decimal="1", recurring=unmetered),
+            _licensed("price_seats"),
+            _licensed("price_xyz", currency="xyz"),
+            _licensed("price_eur", currency="eur"),
+            _licensed("price_orphan", product="prod_nowhere"),
+            _licensed("price_of_gone", product="prod_gone"),
+            _licensed("price_lunar", recurring={"interval": "moon", "interval_count": 1, "usage_type": "licensed"}),
+            _licensed("price_empty_box", transform_quantity={"divide_by": 0, "round": "up"}),
+            _licensed("price_open", unit_amount_decimal=None),
+            _licensed("price_deleted"),
+        ],
+    )
+    raw.add("prices", [{"id": "price_deleted", "deleted": True}], is_deleted=True, loaded_at=LATER)
+
+
+def _customers(raw: RawWarehouse) -> None:
+    """Customers, what they subscribe to, and the usage of those whose items are rated."""
+    names = ("ok", "pack", "negative", "overlap", "untiered", "bounded", "huge", "late")
+    raw.add("customers", [customer(f"cus_{name}") for name in names] + [
+        customer("cus_xyz", currency="xyz"), customer("cus_eur", currency="eur"),
+    ])  # fmt: skip
+    raw.add("customers", [customer("cus_gone", name="Grace", metadata={"segment": "startup"})])
+    raw.add("customers", [{"id": "cus_gone", "deleted": True}], is_deleted=True, loaded_at=LATER)
+    metered = {
+        "ok": "calls", "pack": "pack", "negative": "calls", "overlap": "calls", "untiered": "untiered",
+        "bounded": "bounded", "huge": "huge", "late": "calls",
+    }  # fmt: skip
+    begun = {"created": epoch("2026-01-01"), "start_date": epoch("2026-01-01")}
+    for name, price in metered.items():
+        raw.add("subscriptions", [subscription(f"sub_{name}", f"cus_{name}", **begun)])
+        terms = metered_price(f"price_{price}")
+        raw.add("subscription_items", [metered_item(f"si_{name}", f"sub_{name}", terms, created=begun["created"])])
+    raw.add(
+        "subscriptions",
+        [
+            subscription("sub_xyz", "cus_xyz", currency="xyz"),
+            subscription("sub_strange", "cus_nowhere"),
+            subscription("sub_of_gone", "cus_gone"),
+            subscription("sub_eur", "cus_eur", currency="eur"),
+        ],
+    )
+    licensed = {
+        "si_xyz": ("sub_xyz", _licensed("price_xyz", currency="xyz")),
+        "si_eur": ("sub_eur", _licensed("price_eur", currency="eur")),
+        "si_adrift": ("sub_nowhere", _licensed("price_seats")),
+        "si_priceless": ("sub_ok", _licensed("price_nowhere")),
+        "si_of_deleted": ("sub_ok", _licensed("price_deleted")),
+        "si_open": ("sub_ok", _licensed("price_open", unit_amount_decimal=None)),
+    }
+    for item, (owner, terms) in licensed.items():
+        raw.add("subscription_items", [metered_item(item, owner, terms, quantity=2)])
+
+
+def _bill(raw: RawWarehouse, invoice_id: str, lines: list[dict[str, Any]], **fields: Any) -> None:
+    """An open invoice of 2026-02-02 that its lines add up to, unless `fields` say otherwise."""
+    total = sum(line["amount"] for line in lines)
+    amounts = dict.fromkeys(("subtotal", "total", "amount_due", "amount_remaining"), total) | {"amount_paid": 0}
+    made = {"created": epoch("2026-02-02"), "status_transitions": {"finalized_at": epoch("2026-02-02")}}
+    base = {"id": invoice_id, "customer": "cus_ok", "currency": "usd", "status": "open"} | amounts | made
+    raw.add("invoices", [base | fields])
+    raw.add("invoice_lines", lines, parent_id=invoice_id)
+
+
+def _line(
+    line_id: str, amount: int, item: str | None = None, price: str | None = None, start: str = "2026-01-01",
+    end: str = "2026-02-01", **fields: Any,
+) -> dict[str, Any]:  # fmt: skip
+    details = {"subscription_item": item, "subscription": None, "proration": False} if item else None
+    base = {"id": line_id, "amount": amount, "currency": "usd", "period": {"start": epoch(start), "end": epoch(end)}}
+    base["pricing"] = {"price_details": {"price": price, "product": None}} if price else None
+    return base | {"parent": {"subscription_item_details": details} if details else None} | fields
+
+
+def _invoices(raw: RawWarehouse) -> None:
+    _bill(raw, "in_xyz", [_line("il_xyz", 2000, "si_xyz", "price_xyz", "2026-02-01", "2026-03-01")],
+          currency="xyz", customer="cus_xyz")  # fmt: skip
+    _bill(raw, "in_eur", [_line("il_eur", 2000, "si_eur", "price_eur", "2026-02-01", "2026-03-01")],
+          currency="eur", customer="cus_eur")  # fmt: skip
+    _bill(raw, "in_nobody", [_line("il_nobody", 10)], customer=None)
+    _bill(raw, "in_stranger", [_line("il_stranger", 10)], customer="cus_nowhere")
+    _bill(raw, "in_gone", [_line("il_gone", 10)], customer="cus_gone")
+    _bill(raw, "in_adrift", [_line("il_adrift", 10)], parent={"subscription_details": {"subscription": "sub_nowhere"}})
+    _bill(raw, "in_priceless", [_line("il_priceless", 10, "si_of_deleted")])
+    _bill(raw, "in_vanished", [_line("il_vanished", 10, "si_ok", "price_vanished", quantity=20)])
+    _bill(raw, "in_negative", [_line("il_negative", -10, None, "price_seats", quantity=-1)])
+    _bill(raw, "in_half", [_line("il_half", 10, None, "price_seats", quantity_decimal="1.5")])
+    _bill(raw, "in_by_hand", [_line("il_by_hand", 10, None, "price_calls", quantity=3)])
+    _bill(raw, "in_first", [_line("il_first", 0, "si_overlap", "price_calls", quantity=0)])
+    _bill(
+        raw, "in_second", [_line("il_second", 0, "si_overlap", "price_calls", "2026-01-20", "2026-02-01", quantity=0)]
+    )
+    _bill(raw, "in_late", [_line("il_late", 10, "si_late", "price_calls", quantity=20)])
+    _bill(raw, "in_blank", [_line("il_blank", 10)], amount_due=None)
+    _bill(raw, "in_total", [_line("il_total", 10)], total=11, amount_due=11, amount_remaining=11)
+    _bill(raw, "in_lines", [_line("il_lines", 10)], **dict.fromkeys(("subtotal", "total"), 20), amount_due=20,
+          amount_remaining=20)  # fmt: skip
+    _bill(raw, "in_less", [_line("il_less", 300)], amount_remaining=200)
+    _bill(raw, "in_paid", [_line("il_paid", 300)], status="paid", amount_paid=300, amount_remaining=0)
+    raw.add("invoice_lines", [_line("il_nowhere", 10)], parent_id="in_nowhere")
+    _bill(raw, "in_deleted", [_line("il_deleted", 10)], status="draft", status_transitions={})
+    raw.add("invoices", [{"id": "in_deleted", "deleted": True}], is_deleted=True, loaded_at=LATER)
+    payment = {"type": "payment_intent", "payment_intent": "pi_1"}
+    raw.add("invoice_payments", [{"id": "inpay_1", "created": epoch("2026-02-02"), "invoice": "in_nowhere"}
+                                 | {"status": "open", "currency": "usd", "payment": payment}])  # fmt: skip
+
+
+def _usage(raw: RawWarehouse) -> None:
+    used = {"ok": "20", "pack": "12.5", "untiered": "7", "bounded": "50", "huge": "999999999999", "negative": "-5"}
+    for name, quantity in used.items():
+        raw.add_usage(f"cus_{name}", {"2026-02-10": quantity})
+    for quantity, loaded_at in (("20", LOADED_AT), ("30", LATER)):
+        raw.add_usage("cus_late", {"2026-01-10": quantity}, loaded_at=loaded_at)
+        raw.add_period_usage("cus_late", "2026-01-01", "2026-02-01", quantity, loaded_at=loaded_at)
+    raw.add_usage("cus_nowhere", {"2026-02-10": "1"})
+    raw.add_usage("cus_ok", {"2026-02-10": "1"}, meter_id="mtr_nowhere")
+    event = {"id": "evt_1", "created": epoch("2026-02-10"), "type": "customer.updated", "data": {"object": {}}}
+    raw.add("events", [event, event])
+    _log_and_loads(raw)
+
+
+def _unheard_of(raw: RawWarehouse) -> None:
+    """Fields and values that Stripe may send one day, missing ones, and versions that repeat."""
+    price = metered_price("price_calls", unit_amount_decimal="0.5")
+    bare = {"id": "price_bare", "created": epoch("2026-01-01"), "currency": "usd", "unit_amount_decimal": None}
+    raw.add("prices", [bare | {"billing_scheme": "by_the_moon", "product": "prod_calls", "active": True}])
+    raw.add("customers", [customer("cus_plain"), {"id": "cus_bare", "created": epoch("2026-02-01")}])
+    raw.add("customers", [customer("cus_renamed", name="Old")])
+    raw.add("customers", [customer("cus_renamed", name="New")] * 2, loaded_at=LATER)
+    future = {"schedule_hint": {"kind": "lunar", "phases": [1, 2]}, "status": "hibernating"}
+    raw.add("subscriptions", [subscription("sub_odd", "cus_plain", **future)])
+    raw.add("subscription_items", [metered_item("si_odd", "sub_odd", price, quantity="many")])
+    _bill(raw, "in_manual", [_line("il_manual", 300)], parent=None, billing_reason="a_new_reason", status="escalated")
+    raw.add_usage("cus_plain", {"2026-02-10": 7, "2026-02-12": 5})
+    raw.add_usage("cus_plain", {"2026-02-12": 9}, loaded_at=LATER)
+    raw.rows("create schema if not exists raw_reference")
+    raw.rows("create table raw_reference.fx_rates (date date, from_currency text, to_currency text, rate text)")
+    quote = {"date": "2025-06-01", "from_currency": "eur", "to_currency": "usd", "rate": "1.1"}
+    raw.append("raw_reference.fx_rates", quote)
+
+
+def _log_and_loads(raw: RawWarehouse) -> None:
+    """A usage log with rows that could not be taken, and a load that met problems."""
+    read = {"account_id": "acct_test", "file_id": 1, "path": "usage.csv", "loaded_at": LOADED_AT}
+    counts = {"row_count": 9, "landed": 0, "duplicates": 4, "conflicts": 3, "quarantined": 2}
+    raw.append("raw_usage.files", read | {"size_bytes": 1, "fingerprint": "f"} | counts)
+    for row in (1, 2):
+        raw.append("raw_usage.quarantine", read | {"row_number": row, "reason": "bad_value", "raw": "?"})
+    met = {"account_id": "acct_test", "run_id": "run_1", "kind": "invoices", "example": "in_1", "loaded_at": LOADED_AT}
+    raw.append("raw_stripe.load_problems", met | {"problem": "odd_object", "occurrences": 5, "is_fatal": False})
+    raw.append("raw_stripe.load_problems", met | {"problem": "broken", "occurrences": 1, "is_fatal": True})

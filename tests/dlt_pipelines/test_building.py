@@ -1,0 +1,66 @@
+"""Incremental models are built anew when what they are made of differs from the last build, and only then."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dlt_pipelines.building import build, fingerprint
+from dlt_pipelines.settings import Settings
+
+PROFILE = """
+tiny:
+  target: dev
+  outputs:
+    dev: {type: duckdb, path: "{{ env_var('METERWISE_DATA') }}/warehouse.duckdb"}
+"""
+MODEL = """
+{{ config(materialized='incremental') }}
+select 1 as first_definition, '{{ var("as_of", "today") }}' as said_on
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A dbt project of one incremental model, which appends a row in each build that is not a full refresh."""
+    folder = tmp_path / "project"
+    (folder / "models").mkdir(parents=True)
+    (folder / "dbt_project.yml").write_text("name: tiny\nversion: 1.0.0\nprofile: tiny\nmodels: {tiny: {}}\n")
+    (folder / "profiles.yml").write_text(PROFILE)
+    (folder / "models" / "said.sql").write_text(MODEL)
+    return folder
+
+
+def said(settings: Settings) -> list[str]:
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        return [day for (day,) in con.execute("select said_on from said").fetchall()]
+
+
+def test_rows_of_earlier_builds_stay_until_one_differs_or_fails(project: Path, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    settings.data.mkdir()
+    broken = project / "models" / "broken.sql"
+
+    assert build(settings, None, project=project) == 0
+    assert build(settings, None, project=project) == 0
+    assert said(settings) == ["today", "today"]
+    assert build(settings, date(2026, 3, 1), project=project) == 0  # a replay
+    assert said(settings) == ["2026-03-01"]
+    broken.write_text("select nothing from nowhere")
+    assert build(settings, None, project=project) != 0
+    broken.unlink()
+    assert build(settings, None, project=project) == 0
+    assert said(settings) == ["today"]
+
+
+def test_a_build_is_known_by_its_files_its_day_and_its_warehouse(project: Path, tmp_path: Path) -> None:
+    here = fingerprint(tmp_path / "a.duckdb", None, project)
+
+    assert here == fingerprint(tmp_path / "a.duckdb", None, project)
+    assert here != fingerprint(tmp_path / "b.duckdb", None, project)
+    assert here != fingerprint(tmp_path / "a.duckdb", date(2026, 3, 1), project)
+    (project / "models" / "said.sql").rename(project / "models" / "told.sql")
+    assert here != fingerprint(tmp_path / "a.duckdb", None, project)
