@@ -158,8 +158,10 @@ test-metrics: setup ## query every metric with MetricFlow and compare it with th
 	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet --group bi
 	@$(PY) -m pytest -p no:xdist tests/metrics/with_metricflow.py
 
+# (The models of staging/ml are a call of score_source, whose macros hand values to each other in a way sqlfluff does not know.)
 lint: setup ## format, lint, types, SQL lint, and the dbt project's manifest
-	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/sqlfluff lint -p 2 dbt_project/models
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+	@find dbt_project/models -name '*.sql' -not -path '*/staging/ml/*' | xargs -P 2 -n 50 .venv/bin/sqlfluff lint -p 1 --disable-progress-bar
 	@$(DBT) --quiet parse $(DBT_AT) --target-path "$(abspath build/manifest)" --log-path "$(abspath build/manifest)" && COLUMNS=160 .venv/bin/dbt-bouncer run
 
 format: setup ## format the Python files

@@ -15,51 +15,52 @@
 
 with
 
-landed as (
-
-    select
-        {{ windows | join(', ') }},
-        window_end,
-        cast(aggregated_value as decimal(18, 6)) as quantity,
-        false as is_revised,
-        first_seen_at,
-        first_seen_at as revised_at,
-        {{ landing_position() }} as last_position
-    from {{ relation }}
-    where {{ is_finished('first_seen_at') }}
-
-),
-
 {% if is_incremental() %}
-    fresh as (
+    unread as (
 
-        select *
-        from landed
-        where
-            last_position > (select coalesce(max(last_position), -1) from {{ this }})
-            or revised_at > (select coalesce(max(revised_at), timestamp '0001-01-01 00:00:00') from {{ this }})
+        select {{ landing_position('raw') }} as position
+        from {{ relation }} as raw
+        where {{ landing_position('raw') }} > (select coalesce(max(last_position), -1) from {{ this }})
+        union
+        select {{ landing_position('raw') }} as position
+        from {{ relation }} as raw
+        where raw.first_seen_at > (select coalesce(max(revised_at), timestamp '0001-01-01 00:00:00') from {{ this }})
 
     ),
+{% endif %}
 
-    windows_changed as (select distinct {{ keys | join(', ') }} from fresh),
+{% set landed %}
+    select
+        {{ columns_of('raw', windows + ['window_end', 'first_seen_at']) }},
+        {{ cast_or_null('raw.aggregated_value', 'decimal(18, 6)') }} as quantity,
+        false as is_revised,
+        raw.first_seen_at as revised_at,
+        {{ landing_position('raw') }} as last_position
+    from {{ relation }} as raw
+    {% if is_incremental() %}inner join unread on {{ landing_position('raw') }} = unread.position{% endif %}
+    where {{ is_finished('raw.first_seen_at') }}
+{% endset %}
+{# No query of its own on a first build: three looks at the few columns each needs cost less than to keep all. #}
+{% set revisions = '(' ~ landed ~ ') as revisions' %}
+{% if is_incremental() %}
+    {% set revisions = 'revisions' %}
+    landed as ({{ landed }}),
+    windows_changed as (select distinct {{ keys | join(', ') }} from landed),
     revisions as (
 
-        select * from fresh
+        select {{ columns | join(', ') }} from landed
         union all
         select {{ columns_of('known', columns) }}
         from {{ this }} as known
-        inner join windows_changed
-            on {{ same_keys('known', 'windows_changed', keys) }}
+        inner join windows_changed on {{ same_keys('known', 'windows_changed', keys) }}
 
     ),
-{% else %}
-    revisions as (select * from landed),
 {% endif %}
 
 repeated as (
 
     select {{ keys | join(', ') }}
-    from revisions
+    from {{ revisions }}
     group by {{ keys | join(', ') }}
     having count(*) > 1
 
@@ -72,12 +73,13 @@ ranked as (
         max(revisions.window_end) over by_window as window_end,
         revisions.quantity,
         bool_or(revisions.is_revised) over by_window
-        or min(revisions.quantity) over by_window != max(revisions.quantity) over by_window as is_revised,
+        or min(coalesce(revisions.quantity, -1000000000000)) over by_window
+        != max(coalesce(revisions.quantity, -1000000000000)) over by_window as is_revised,
         min(revisions.first_seen_at) over by_window as first_seen_at,
         revisions.revised_at,
         max(revisions.last_position) over by_window as last_position,
         row_number() over (by_window order by revisions.revised_at desc, revisions.last_position desc) as newest_first
-    from revisions
+    from {{ revisions }}
     inner join repeated on {{ same_keys('revisions', 'repeated', keys) }}
     window by_window as (partition by {{ columns_of('revisions', keys) }})
 
@@ -86,9 +88,8 @@ ranked as (
 latest as (
 
     select {{ columns_of('revisions', columns) }}
-    from revisions
-    left join repeated
-        on {{ same_keys('revisions', 'repeated', keys) }}
+    from {{ revisions }}
+    left join repeated on {{ same_keys('revisions', 'repeated', keys) }}
     where repeated.account_id is null
     union all
     select {{ columns | join(', ') }}
@@ -98,11 +99,10 @@ latest as (
 )
 
 select
-    -- ids
     account_id,
     meter_id,
     customer_id,
-    -- numbers: the newest revision of the window, in the meter's unit and by its formula
+    -- the newest revision of the window, in the meter's unit and by its formula; null beyond what can be rated
     quantity,
     cast(last_position as bigint) as last_position,
 

@@ -6,6 +6,7 @@
    keys: the columns besides account_id and price_id that tell one rating from another.
 
    Gives one row per key, price and step, with
+       step_number          integer: 1 for the first step
        tier_index           1 for the lowest tier, and for a price without tiers
        is_flat_fee          the tier's flat amount, a step of its own; the first tier is entered even by zero usage
        tier_quantity        decimal(18, 6): the units charged in this step (packages: after transform_quantity; a fee: 1)
@@ -25,6 +26,7 @@
         {% endfor -%}
         steps.account_id,
         steps.price_id,
+        steps.step_number,
         steps.tier_index,
         steps.is_flat_fee,
         steps.tier_quantity,
@@ -42,6 +44,7 @@
             {% endfor -%}
             billed.account_id,
             billed.price_id,
+            tiers.step_number,
             tiers.tier_index,
             tiers.is_flat_fee,
             tiers.unit_amount_decimal,

@@ -1,34 +1,50 @@
-{# Each tier as what it charges: its units, and its flat amount where it has one. #}
+{# Each tier as what it charges: its units, and its flat amount where it has one. Steps are numbered here, once a price:
+   a graduated price enters its tiers in order, a volume price one of them. #}
 {% macro price_steps() %}
 
     select
-        account_id,
-        price_id,
-        currency,
-        rating_mode,
-        package_size,
-        tier_index,
-        false as is_flat_fee,
-        lower_bound,
-        upper_bound,
-        unit_amount_decimal,
-        billed_multiple_of
-    from {{ ref('int_price_tiers') }}
-    union all
-    select
-        account_id,
-        price_id,
-        currency,
-        rating_mode,
-        package_size,
-        tier_index,
-        true as is_flat_fee,
-        lower_bound,
-        upper_bound,
-        flat_amount_decimal as unit_amount_decimal,
-        billed_multiple_of
-    from {{ ref('int_price_tiers') }}
-    where coalesce(flat_amount_decimal != 0, true)
+        *,
+        cast(
+            case
+                when rating_mode != 'volume'
+                    then row_number() over (
+                        partition by account_id, price_id, currency
+                        order by tier_index, is_flat_fee
+                    )
+                when is_flat_fee then 2
+                else 1
+            end as integer
+        ) as step_number
+    from (
+        select
+            account_id,
+            price_id,
+            currency,
+            rating_mode,
+            package_size,
+            tier_index,
+            false as is_flat_fee,
+            lower_bound,
+            upper_bound,
+            unit_amount_decimal,
+            billed_multiple_of
+        from {{ ref('int_price_tiers') }}
+        union all
+        select
+            account_id,
+            price_id,
+            currency,
+            rating_mode,
+            package_size,
+            tier_index,
+            true as is_flat_fee,
+            lower_bound,
+            upper_bound,
+            flat_amount_decimal as unit_amount_decimal,
+            billed_multiple_of
+        from {{ ref('int_price_tiers') }}
+        where coalesce(flat_amount_decimal != 0, true)
+    ) as charges
 
 {% endmacro %}
 

@@ -17,7 +17,9 @@
                 order by tier.up_to nulls last, tier.unit_amount_decimal, tier.unit_amount
             ) as integer
         ) as tier_index,
-        {{ cast_or_null('tier.up_to', 'decimal(18, 6)') }} as upper_bound,
+        -- no quantity is larger than its type; a bound beyond it is one that nobody reaches
+        cast(case when tier.up_to > 999999999999 then 999999999999 else tier.up_to end as decimal(18, 6))
+            as upper_bound,
         {{ cast_or_null("coalesce(tier.unit_amount_decimal, tier.unit_amount, '0')", 'decimal(24, 12)') }}
             as unit_amount_decimal,
         {{ cast_or_null(

@@ -28,30 +28,28 @@
 {%- endmacro %}
 
 {# A select: the usage by day that was not read before as it is now, or whose day was not reached, or whose customer's
-   meter changed; all of it where there is nothing to add to. #}
+   meter changed; all of it where there is nothing to add to. One condition each: together they would scan all columns. #}
 {% macro usage_unread() -%}
-    select
-        meter_usage.account_id,
-        meter_usage.customer_id,
-        meter_usage.meter_id,
-        meter_usage.usage_date,
-        meter_usage.quantity
-    from {{ ref('stg_stripe__meter_usage') }} as meter_usage
-    {% if is_incremental() %}
-        where
-            meter_usage.last_position > (select coalesce(max(usage_position), -1) from {{ usage_read() }})
-            or meter_usage.revised_at > (
-                select coalesce(max(usage_revised_at), timestamp '0001-01-01 00:00:00') from {{ usage_read() }}
-            )
-            or meter_usage.usage_date > (select coalesce(min(as_of), date '0001-01-01') from {{ usage_read() }})
-        union
+    {%- set usage -%}
         select
-            meter_usage.account_id,
-            meter_usage.customer_id,
-            meter_usage.meter_id,
-            meter_usage.usage_date,
-            meter_usage.quantity
+            {{ columns_of('meter_usage', ['account_id', 'customer_id', 'meter_id', 'usage_date']) }},
+            -- one that no price rates (data_quality counts it)
+            coalesce(meter_usage.quantity, 0) as quantity
         from {{ ref('stg_stripe__meter_usage') }} as meter_usage
+    {%- endset -%}
+    {{ usage }}
+    {% if is_incremental() %}
+        where meter_usage.last_position > (select coalesce(max(usage_position), -1) from {{ usage_read() }})
+        union
+        {{ usage }}
+        where meter_usage.revised_at > (
+            select coalesce(max(usage_revised_at), timestamp '0001-01-01 00:00:00') from {{ usage_read() }}
+        )
+        union
+        {{ usage }}
+        where meter_usage.usage_date > (select coalesce(min(as_of), date '0001-01-01') from {{ usage_read() }})
+        union
+        {{ usage }}
         inner join ({{ usage_groups_changed() }}) as changed
             on {{ same_keys('meter_usage', 'changed', ['account_id', 'customer_id', 'meter_id']) }}
     {% endif %}
@@ -62,17 +60,24 @@
 {% macro forget_usage_changed() %}
     {% if is_incremental() %}
         delete from {{ this }}
+        where (select count(*) from {{ usage_read() }}) = 0;
+
+        delete from {{ this }}
+        where exists (
+            select 1
+            from ({{ usage_groups_changed() }}) as changed
+            where {{ same_keys('changed', this.identifier, ['account_id', 'customer_id', 'meter_id']) }}
+        );
+
+        delete from {{ this }}
         where
-            not exists (select 1 from {{ usage_read() }})
-            or exists (
+            usage_date > (select min(as_of) from {{ ref('int_as_of') }})
+            and exists (
                 select 1
-                from ({{ usage_groups_changed() }}) as changed
-                where {{ same_keys('changed', this.identifier, ['account_id', 'customer_id', 'meter_id']) }}
-            )
-            or usage_date > (
-                select max(as_of.as_of)
                 from {{ ref('int_as_of') }} as as_of
-                where as_of.account_id = {{ this.identifier }}.account_id
+                where
+                    as_of.account_id = {{ this.identifier }}.account_id
+                    and as_of.as_of < {{ this.identifier }}.usage_date
             )
     {% endif %}
 {% endmacro %}

@@ -12,12 +12,79 @@ import duckdb
 import pytest
 
 from tests.commands import ROOT, dbt
-from tests.dbt_project.odd_company import PLANTED, plant
+from tests.dbt_project.odd_company import plant
 from tests.dbt_project.raw import LOADED_AT, RawWarehouse, account
 
 BEFORE_ML = ("--exclude", "tag:after_ml")
 SEED = ROOT / "dbt_project" / "seeds" / "data_quality_checks.csv"
 CHECKS = ROOT / "dbt_project" / "models" / "intermediate" / "quality"
+
+# check → how many rows of it are planted; every other check must find nothing.
+PLANTED = {
+    "customers_in_unknown_currency": 1,
+    "subscriptions_in_unknown_currency": 1,
+    "invoices_in_unknown_currency": 1,
+    "prices_in_unknown_currency": 1,
+    "subscriptions_without_customer": 1,
+    "items_without_subscription": 1,
+    "items_without_price": 1,
+    "invoices_without_customer": 2,
+    "invoices_without_subscription": 1,
+    "lines_without_invoice": 1,
+    "lines_without_price": 1,
+    "lines_of_unknown_price": 1,
+    "payments_without_invoice": 1,
+    "prices_without_product": 1,
+    "metered_prices_without_meter": 1,
+    "prices_without_tiers": 1,
+    "prices_not_rateable": 3,
+    "package_size_not_positive": 1,
+    "prices_of_unknown_interval": 1,
+    "meters_of_unknown_formula": 1,
+    "subscriptions_in_unknown_status": 1,
+    "invoices_in_unknown_status": 1,
+    "living_subscriptions_of_deleted_customers": 1,
+    "open_invoices_of_deleted_customers": 1,
+    "items_of_deleted_prices": 1,
+    "prices_of_deleted_products": 1,
+    "lines_of_deleted_invoices": 1,
+    "negative_line_quantities": 1,
+    "fractional_line_quantities": 1,
+    "fractional_package_usage": 1,
+    "negative_period_usage": 1,
+    "overlapping_periods": 1,
+    "periods_not_rated": 4,
+    "tiers_without_price": 1,
+    "rating_overflows": 1,
+    "licensed_items_not_rated": 1,
+    "bills_unexplained": 1,
+    "bills_differ_from_usage": 1,
+    "bills_without_landed_price": 1,
+    "bills_changed_by_hand": 1,
+    "invoices_without_amount": 1,
+    "invoice_totals_do_not_add_up": 1,
+    "invoice_lines_do_not_add_up": 1,
+    "settlements_unexplained": 1,
+    "settlements_incomplete": 1,
+    "subscriptions_with_over_ten_discounts": 1,
+    "discounts_of_unknown_coupons": 1,
+    "mrr_without_fx_rate": 1,
+    "fx_rates_older_than_a_month": 1,
+    "negative_usage": 1,
+    "usage_of_unknown_customers": 1,
+    "usage_of_unknown_meters": 1,
+    "usage_without_item": 2,
+    "duplicated_events": 1,
+    "duplicated_usage_events": 4,
+    "conflicting_usage_events": 3,
+    "quarantined_usage_rows": 2,
+    "usage_log_differs": 2,
+    "usage_log_of_unknown_objects": 1,
+    "quarantined_export_rows": 1,
+    "exported_bills_differ": 1,
+    "load_problems": 5,
+    "fatal_load_problems": 1,
+}
 
 
 def test_an_account_with_nothing_in_it_builds_to_empty_marts(tmp_path: Path) -> None:
@@ -36,6 +103,9 @@ def test_an_account_with_nothing_in_it_builds_to_empty_marts(tmp_path: Path) -> 
         rows = {table: con.execute(f"select count(*) from {schema}.{table}").fetchall() for schema, table in tables}
     assert as_of == [(LOADED_AT.date() - timedelta(days=1),)]
     assert {"dim_customers", "fct_usage_periods", "usage_asof"} <= set(rows)
+    # each check is a row, also where there is nothing to find
+    assert rows.pop("data_quality") == [(len(PLANTED),)]
+    assert _rows(tmp_path, "select sum(rows_affected) from marts.data_quality") == [(0,)]
     assert all(count == [(0,)] for count in rows.values()), rows
 
 

@@ -20,6 +20,8 @@ MODELS = ("stg_stripe__prices", "int_price_tiers", "fct_rating_steps")
 MOST = Decimal(10**15)  # beyond this a step is not multiplied
 Case = tuple[dict[str, Any], Decimal, str]
 
+FEES: list[dict[str, Any]] = [{}, {"flat_amount": 0}, {"flat_amount": 500}, {"flat_amount_decimal": "12.5"}]
+
 amounts = st.decimals(0, 10**6, places=12) | st.decimals(0, 20, places=2) | st.decimals(0, 3, places=1)
 unit_amounts = amounts.map(lambda amount: format(amount, "f"))
 # whole and halves, where rounding turns, and anything with the six places that a meter has
@@ -40,7 +42,7 @@ def tier_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
         bounds.append(None)
     tiers: list[dict[str, Any]] = []
     for bound in bounds:
-        fee = draw(st.sampled_from([{}, {"flat_amount": 0}, {"flat_amount": 500}, {"flat_amount_decimal": "12.5"}]))
+        fee = draw(st.sampled_from(FEES))
         unit = draw(st.sampled_from(["0", None]) | unit_amounts)
         tiers.append({"up_to": bound, "unit_amount_decimal": unit, **fee})
     return tiers
@@ -142,6 +144,13 @@ def test_a_product_beyond_what_anybody_bills_is_told_and_not_multiplied(bench: B
 )
 def test_a_price_without_terms_that_we_know_is_not_rated(bench: Bench, terms: dict[str, Any]) -> None:
     assert _rate(bench, [(metered_price("", **terms), Decimal(10), "usd")]) == [[]]
+
+
+def test_a_bound_that_nobody_reaches_ends_its_tier_all_the_same(bench: Bench) -> None:
+    tiers = [{"up_to": 9 * 10**18, "unit_amount_decimal": "2"}, {"up_to": None, "unit_amount_decimal": "1"}]
+    price = metered_price("", billing_scheme="tiered", tiers_mode="graduated", tiers=tiers)
+
+    assert [[step.amount for step in steps] for steps in _rate(bench, [(price, Decimal(9), "usd")])] == [[18]]
 
 
 def test_a_tier_whose_amount_is_no_number_has_no_amount(bench: Bench) -> None:

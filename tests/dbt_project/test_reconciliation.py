@@ -87,7 +87,8 @@ def test_dbt_notices_an_invoice_that_does_not_match(modelled_company: Path, tmp_
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
         for table in ("marts.fct_usage_periods", "intermediate.int_metered_lines_grouped"):
             con.execute(
-                f"update {table} set invoiced_amount_minor = invoiced_amount_minor + 1 where (invoice_id, period_start) = "
+                f"update {table} set invoiced_amount_minor = invoiced_amount_minor + 1 "
+                "where (invoice_id, period_start) = "
                 "(select (invoice_id, period_start) from marts.fct_invoice_reconciliation "
                 "where difference_minor = 0 and invoiced_amount_minor > 0 order by all limit 1)"
             )

@@ -85,7 +85,8 @@ def _fill(raw: RawWarehouse) -> None:
     for name in ("odd", "edge", "wrong", "late"):
         _begin(raw, name)
         raw.add_usage(f"cus_{name}", DAYS)
-        _bill(raw, name, 50, 100)
+        # what the units of the wrong bill cost is neither what it says nor what was used
+        _bill(raw, name, 52 if name == "wrong" else 50, 100)
     _summaries(raw, "odd", 100, 33)
     # four units at 14:23:10: Stripe bills them to the first period, the summary counts them to the second
     _summaries(raw, "edge", 96, 37)
@@ -162,14 +163,14 @@ def test_every_difference_from_a_bill_is_named_by_its_cause(built: Path) -> None
         ("cus_late", 10, "usage_after_invoice"),
         ("cus_odd", 0, None),
         ("cus_taxed", 0, None),
-        ("cus_wrong", -5, "unexplained"),
+        ("cus_wrong", -7, "unexplained"),
     ]
 
 
-def test_only_the_unexplained_difference_fails_the_build(built: Path) -> None:
+def test_only_the_unexplained_difference_is_warned_of(built: Path) -> None:
     checked = dbt(built, "test", "--select", "invoices_match_the_rating_rule")
 
-    assert checked.returncode == 1
+    assert checked.returncode == 0
     assert "Got 1 result" in checked.stdout
 
 

@@ -1,9 +1,10 @@
 """`make bench-warehouse`: what the dbt passes cost, model by model, against their marks. Run as a module.
 
 The first pass is the pipeline's own command, tests and all: every node that is not tagged after_ml. `passes` is a
-sandbox company of 300 customers over 24 months with scores between its two passes; `10m` and `100m` are generated
-companies of that many usage rows (company.py), built once, and once more after one more day landed; `by_hand` compares
-the heaviest models with SQL written by hand. 100m takes some 40 GB of disk and runs only when it is asked for.
+sandbox company of 300 customers over 24 months with scores between its two passes. `10m` and `100m` are generated
+companies of that many usage rows (company.py): built once, again after one more day landed, and after another day the
+usage facts alone. `by_hand` compares the heaviest models with SQL written by hand. 100m takes some 40 GB of disk and
+runs only when it is asked for.
 """
 
 import argparse
@@ -28,6 +29,8 @@ MUST = {
     "100m_day_wall_s": Mark(most=60),
 }
 BY_HAND = Mark(most=1.5)
+# Of one more day: usage by item and day and all that it is made of.
+USAGE_FACTS = ("--select", "+fct_usage_daily")
 MEMORY = {"10m": "3GB", "100m": "6GB"}
 
 
@@ -59,13 +62,16 @@ def generated(name: str, rows: int) -> Callable[[Path, argparse.Namespace], dict
         print("\n".join(first.shares(f"{name}, first pass")), flush=True)
         added = run(folder, "tests.benches.warehouse.company")
         day = build(folder, *FIRST, memory=MEMORY[name])
-        print("\n".join(day.shares(f"{name}, one more day")))
+        print("\n".join(day.shares(f"{name}, one more day")), flush=True)
+        run(folder, "tests.benches.warehouse.company")
+        facts = build(folder, *USAGE_FACTS, memory=MEMORY[name])
         return {
             f"{name}_usage_rows": int(landed.printed),
             f"{name}_generated_cpu_s": round(landed.cpu_s, 1),
             **first.figures(f"{name}_first"),
             f"{name}_day_usage_rows": int(added.printed),
             **day.figures(f"{name}_day"),
+            **facts.figures(f"{name}_day_facts"),
             f"{name}_warehouse_mb": round((folder / "warehouse.duckdb").stat().st_size / 1e6),
         }
 

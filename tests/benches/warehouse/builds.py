@@ -13,7 +13,7 @@ from tests.commands import DBT_AT
 
 FIRST, SECOND = ("--exclude", "tag:after_ml"), ("--select", "tag:after_ml")
 COUNTED = {"model", "test", "unit_test", "seed", "snapshot"}
-LAYERS = {"test": "tests", "unit_test": "tests", "seed": "seeds", "operation": "hooks"}
+LAYERS = {"unit_test": "tests", "operation": "hooks"}
 LISTED = 15
 
 
@@ -61,7 +61,7 @@ def build(data: Path, *arguments: str, memory: str | None = None) -> Pass:
     for result in results["results"]:
         kind, _, name = result["unique_id"].split(".", 2)
         node_s[name] = result["execution_time"]
-        layer = models[result["unique_id"]]["fqn"][1] if kind == "model" else LAYERS[kind]
+        layer = models[result["unique_id"]]["fqn"][1] if kind == "model" else LAYERS.get(kind, f"{kind}s")
         layer_s[layer] += result["execution_time"]
     return Pass(used, results["elapsed_time"], node_s, dict(layer_s))
 

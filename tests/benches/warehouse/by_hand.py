@@ -26,8 +26,8 @@ def compare(data: Path) -> dict[str, float]:
     Ends the process with a sentence when rows differ.
     """
     flat: dict[str, float] = {}
-    with duckdb.connect(str(data / "warehouse.duckdb")) as connection:
-        connection.execute("set preserve_insertion_order = false; create or replace schema compared")
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
+        connection.execute("set preserve_insertion_order = false")
         for query in sorted(FOLDER.glob("*.sql")):
             model, by_hand = compiled(data, query.stem), query.read_text()
             took = {"model": [0.0] * RUNS, "by_hand": [0.0] * RUNS}
@@ -41,27 +41,24 @@ def compare(data: Path) -> dict[str, float]:
                 f"{query.stem}_by_hand_s": round(theirs, 2),
                 f"{query.stem}_times_by_hand": round(ours / theirs, 2),
             }
-        connection.execute("drop schema compared cascade")
     return flat
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, model: str, query: str) -> float:
-    [(schema,)] = connection.execute(
-        "select schema_name from duckdb_tables() where table_name = ? and schema_name != 'compared'", [model]
-    ).fetchall()
-    connection.execute(f"create or replace table compared.{table} as from {schema}.{model} limit 0")
+    [(schema,)] = connection.execute("select schema_name from duckdb_tables() where table_name = ?", [model]).fetchall()
+    connection.execute(f"create or replace temp table {table} as from {schema}.{model} limit 0")
     started = time.monotonic()
-    connection.execute(f"insert into compared.{table} by name {query}")
+    connection.execute(f"insert into {table} by name {query}")
     return time.monotonic() - started
 
 
 def _check(connection: duckdb.DuckDBPyConnection, model: str) -> None:
     [ours, theirs] = (
-        connection.execute(f"select count(*), sum(hash(compared_row)::hugeint) from compared.{table} as compared_row")
+        connection.execute(f"select count(*), sum(hash({table})::hugeint) from {table}").fetchall()
         for table in ("model", "by_hand")
     )
-    if (mine := ours.fetchall()) != (other := theirs.fetchall()):
-        raise SystemExit(f"{model} and by_hand/{model}.sql differ: rows and their sum are {mine} and {other}")
+    if ours != theirs:
+        raise SystemExit(f"{model} and by_hand/{model}.sql differ: rows and their sum are {ours} and {theirs}")
 
 
 if __name__ == "__main__":

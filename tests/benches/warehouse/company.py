@@ -62,9 +62,13 @@ def _land(data: Path, customers: int, since: date | None, until: date) -> int:
         }
         for name, value in given.items():
             connection.execute(f"set variable {name} = ?", [value])
-        for script in ("company.sql", "landing.sql"):
+        for script in ("customers", "usage", "objects", "bills"):
             connection.execute(
-                re.sub(r"payload_of\('(\w+)'\)", lambda kind: payload(kind[1]), (HERE / script).read_text())
+                re.sub(
+                    r"payload_of\('(\w+)'\)",
+                    lambda kind: payload(kind[1]),
+                    (HERE / f"company_{script}.sql").read_text(),
+                )
             )
         [(landed,)] = connection.execute(
             "select count(*) from raw_stripe.meter_usage_revisions where first_seen_at = getvariable('landed_at')"

@@ -4,6 +4,7 @@ with
 
 invoices as (select * from {{ ref('int_invoices') }} where finalized_at is not null),
 payments as (select * from {{ ref('fct_payments') }} where payment_kind = 'charge' and invoice_id is not null),
+as_of as (select * from {{ ref('int_as_of') }}),
 
 tried as (
 
@@ -42,10 +43,13 @@ judged as (
 failed as (
 
     select
-        *,
-        case when has_failed_charge then first_attempted_at else finalized_at end as first_failed_at
+        judged.*,
+        as_of.time_zone,
+        case when judged.has_failed_charge then judged.first_attempted_at else judged.finalized_at end as first_failed_at
     from judged
-    where has_failed_charge or attempts_uncharged > 0
+    inner join as_of
+        on judged.account_id = as_of.account_id
+    where judged.has_failed_charge or judged.attempts_uncharged > 0
 
 )
 
@@ -56,7 +60,7 @@ select
     currency,
     as_of,
     first_failed_at,
-    {{ month_start('first_failed_at') }} as failed_month,
+    {{ month_start(local_time('first_failed_at', 'time_zone')) }} as failed_month,
     cast(charges_made + attempts_uncharged as integer) as attempts_made,
     cast(case when status = 'paid' then succeeded_attempt + attempts_uncharged end as integer) as recovered_attempt,
     case when status = 'paid' then paid_at end as recovered_at,

@@ -1,5 +1,5 @@
-{# What each period had used by each month end at which it had begun and was not invoiced; nothing is priced here. Part of
-   a period is its share of the day it begins on, and the whole days after that. A period that ended with its item
+{# What each period had used by each month end at which it had begun and was not invoiced; nothing is priced here.
+   Part of a period is its share of the day it begins on, and the whole days after that. A period that ended with its item
    and was never invoiced is nobody's debt from then on: revenue_leakage names it. #}
 with
 
@@ -18,7 +18,7 @@ unbilled as (
         valuation_days.valued_on,
         periods.used_until <= valuation_days.valued_until as is_whole
     from periods
-    inner join items
+    left join items
         on
             periods.account_id = items.account_id
             and periods.subscription_item_id = items.subscription_item_id

@@ -1,5 +1,6 @@
 {# Coupons that have expired and still take something off a living subscription: a discount beyond its own end, and one
-   without an end whose coupon was deleted, or may not be redeemed any more. A coupon that is used up is not expired. #}
+   without an end whose coupon was deleted, or may not be redeemed any more. A coupon that is used up is not expired.
+   One that was deleted before the first load never lands: its discount is found, what it takes off is not known. #}
 with
 
 discounts as (select * from {{ ref('int_subscription_discounts') }}),
@@ -26,7 +27,7 @@ expired as (
         on
             discounts.account_id = subscriptions.account_id
             and discounts.subscription_id = subscriptions.subscription_id
-    inner join coupons
+    left join coupons
         on
             discounts.account_id = coupons.account_id
             and discounts.coupon_id = coupons.coupon_id
@@ -36,8 +37,11 @@ expired as (
         cast(discounts.ended_at as date) < as_of.as_of
         or (
             discounts.ended_at is null
-            and coupons.duration = 'forever'
-            and (coupons.is_deleted or coalesce(cast(coupons.redeem_by_at as date) < as_of.as_of, false))
+            and coalesce(coupons.duration, 'forever') = 'forever'
+            and (
+                coalesce(coupons.is_deleted, true)
+                or coalesce(cast(coupons.redeem_by_at as date) < as_of.as_of, false)
+            )
         )
 
 ),

@@ -87,7 +87,8 @@ select
 from monthly
 left join rated
     on
-        {{ same_keys('monthly', 'rated', ['account_id', 'customer_id', 'meter_id', 'kind', 'month_start', 'price_id']) }}
+        {{ same_keys('monthly', 'rated', ['account_id', 'price_id', 'customer_id', 'meter_id', 'kind']) }}
+        and monthly.month_start = rated.month_start
         and coalesce(monthly.subscription_item_id, '') = coalesce(rated.subscription_item_id, '')
 group by
     monthly.account_id,

@@ -16,6 +16,32 @@ line_sums as (
 
 ),
 
+stacked_discounts as (
+
+    select
+        spans.account_id,
+        spans.subscription_id,
+        count(*) as discounts
+    from {{ ref('int_discount_spans') }} as spans
+    inner join {{ ref('int_as_of') }} as as_of
+        on
+            spans.account_id = as_of.account_id
+            and spans.valid_to > {{ end_of_day('as_of.as_of') }}
+    group by spans.account_id, spans.subscription_id
+
+),
+
+discounts_known as (
+
+    select
+        account_id,
+        discount_id,
+        {{ id_of('coupon') }} as coupon_id
+    from {{ ref('int_discount_lives') }}
+    where discount_id is not null
+
+),
+
 findings as (
 
     {{ findings_of([
@@ -56,6 +82,10 @@ findings as (
          'where': "difference_cause = 'unexplained'"},
         {'name': 'settlements_incomplete', 'of': settlement, 'id': 'invoice_id',
          'where': "difference_cause in ('payment_not_landed', 'credit_note_not_landed', 'balance_not_recorded')"},
+        {'name': 'subscriptions_with_over_ten_discounts', 'of': 'stacked_discounts', 'id': 'subscription_id',
+         'where': 'discounts > 10'},
+        {'name': 'discounts_of_unknown_coupons', 'of': 'discounts_known', 'id': 'discount_id',
+         'lacks': ref('stg_stripe__coupons'), 'by': ['coupon_id']},
         {'name': 'mrr_without_fx_rate', 'of': mrr, 'id': 'customer_id',
          'where': 'mrr_minor > 0 and reporting_mrr_minor is null'},
         {'name': 'fx_rates_older_than_a_month', 'of': mrr, 'id': 'customer_id',

@@ -33,6 +33,13 @@ findings as (
         {'name': 'conflicting_usage_events', 'of': files, 'id': 'path',
          'where': 'conflict_count > 0', 'rows': 'conflict_count'},
         {'name': 'quarantined_usage_rows', 'of': ref('stg_usage__quarantine'), 'id': 'path', 'rows': 'row_count'},
+        {'name': 'usage_log_differs', 'of': ref('fct_usage_reconciliation'), 'id': 'customer_id',
+         'where': "status in ('missing_in_stripe', 'missing_in_log', 'differs')"},
+        {'name': 'usage_log_of_unknown_objects', 'of': ref('fct_usage_reconciliation'), 'id': 'event_name',
+         'where': "status in ('unknown_meter', 'unknown_customer')"},
+        {'name': 'quarantined_export_rows', 'of': ref('stg_exports__quarantine'), 'id': 'path'},
+        {'name': 'exported_bills_differ', 'of': ref('fct_export_reconciliation'), 'id': 'record_id',
+         'where': "status not in ('matches', 'not_final', 'void')"},
         {'name': 'load_problems', 'of': problems, 'id': 'problem', 'where': 'not is_fatal', 'rows': 'occurrences'},
         {'name': 'fatal_load_problems', 'of': problems, 'id': 'problem', 'where': 'is_fatal', 'rows': 'occurrences'},
     ]) }}

@@ -3,8 +3,45 @@
 with
 
 states as (select * from {{ ref('int_subscription_states') }} where is_counted),
-items as (select * from {{ ref('int_subscription_items') }}),
+lines as (select * from {{ ref('int_invoice_lines') }}),
+living_items as (select * from {{ ref('int_subscription_items') }}),
 item_states as (select * from {{ ref('int_item_states') }}),
+
+items as (
+
+    select
+        account_id,
+        subscription_item_id,
+        subscription_id,
+        customer_id,
+        currency,
+        started_at,
+        ended_at
+    from living_items
+    union all
+    -- an item that was taken off before the first load is nowhere but on invoices
+    select
+        lines.account_id,
+        lines.subscription_item_id,
+        min(lines.subscription_id) as subscription_id,
+        min(lines.customer_id) as customer_id,
+        min(lines.currency) as currency,
+        min(lines.period_start) as started_at,
+        max(lines.period_end) as ended_at
+    from lines
+    left join living_items
+        on
+            lines.account_id = living_items.account_id
+            and lines.subscription_item_id = living_items.subscription_item_id
+    where
+        lines.subscription_item_id is not null
+        and not lines.is_proration
+        and living_items.subscription_item_id is null
+    group by
+        lines.account_id,
+        lines.subscription_item_id
+
+),
 
 lives as (
 

@@ -1,9 +1,11 @@
 {# Licensed lines less the discounts that recur. A discount is taken to recur unless its coupon is known to apply once;
-   Stripe shows the coupons of discounts that subscriptions carry now, not of past ones. #}
+   Stripe shows the coupons of discounts that are on something now, and its events those of the last 30 days; of earlier
+   ones nothing is known. #}
 with
 
 lines as (select * from {{ ref('int_invoice_lines') }}),
-discounts as (select * from {{ ref('int_subscription_discounts') }}),
+discounts as (select * from {{ ref('int_discount_lives') }}),
+coupons as (select * from {{ ref('stg_stripe__coupons') }}),
 
 line_discounts as ({{ unnest_discount_amounts('lines', ['account_id', 'invoice_line_id']) }}),
 
@@ -18,7 +20,11 @@ recurring as (
         on
             line_discounts.account_id = discounts.account_id
             and line_discounts.discount_id = discounts.discount_id
-    where coalesce(discounts.duration != 'once', true)
+    left join coupons
+        on
+            discounts.account_id = coupons.account_id
+            and {{ id_of('discounts.coupon') }} = coupons.coupon_id
+    where coalesce(coupons.duration != 'once', true)
     group by
         line_discounts.account_id,
         line_discounts.invoice_line_id

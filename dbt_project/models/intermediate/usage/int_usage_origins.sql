@@ -4,6 +4,7 @@ with
 items as (select * from {{ ref('int_subscription_items') }}),
 invoice_lines as (select * from {{ ref('int_invoice_lines') }}),
 item_states as (select * from {{ ref('int_item_states') }}),
+as_of as (select * from {{ ref('int_as_of') }}),
 
 item_origins as (
 
@@ -23,11 +24,16 @@ item_origins as (
 
 living as (
 
-    select *
+    select
+        item_origins.*,
+        as_of.landed_from,
+        {{ end_of_day('item_origins.origin_date') }} as known_until
     from item_origins
+    inner join as_of
+        on item_origins.account_id = as_of.account_id
     where
-        origin_date between first_day and last_day
-        and coalesce(ended_at >= {{ end_of_day('origin_date') }}, true)
+        item_origins.origin_date between item_origins.first_day and item_origins.last_day
+        and coalesce(item_origins.ended_at >= {{ end_of_day('item_origins.origin_date') }}, true)
 
 ),
 
@@ -81,23 +87,27 @@ select
     living.subscription_item_id,
     living.origin_date,
     living.origin_date = living.as_of as is_scoring,
-    -- before a first bill: the price observed then, and before the first load that of the first bill
-    coalesce(runs.price_id, item_states.price_id, first_runs.price_id, living.price_id) as price_id
+    -- before a first bill: what was observed; before the first load, what was billed first by then
+    coalesce(runs.price_id, first_runs.price_id, item_states.price_id, living.price_id) as price_id
 from living
 left join runs
     on
         living.account_id = runs.account_id
         and living.subscription_item_id = runs.subscription_item_id
-        and runs.known_from < {{ end_of_day('living.origin_date') }}
-        and coalesce(runs.known_to >= {{ end_of_day('living.origin_date') }}, true)
+        and living.known_until > runs.known_from
+        and coalesce(living.known_until <= runs.known_to, true)
 left join runs as first_runs
     on
         living.account_id = first_runs.account_id
         and living.subscription_item_id = first_runs.subscription_item_id
         and first_runs.is_first
+        and first_runs.known_from < living.landed_from
+        and living.known_until <= living.landed_from
 left join item_states
     on
         living.account_id = item_states.account_id
         and living.subscription_item_id = item_states.subscription_item_id
-        and item_states.valid_from < {{ end_of_day('living.origin_date') }}
-        and coalesce(item_states.valid_to >= {{ end_of_day('living.origin_date') }}, true)
+        and item_states.valid_from < greatest(living.known_until, living.landed_from + interval '1 second')
+        and coalesce(
+            item_states.valid_to >= greatest(living.known_until, living.landed_from + interval '1 second'), true
+        )

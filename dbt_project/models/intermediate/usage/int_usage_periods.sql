@@ -58,17 +58,12 @@ aggregated as (
             measured.period_start != measured.starts_on
             or measured.used_until != date_trunc('day', measured.used_until)
         ) as is_estimated,
-        cast(
-            coalesce(
-                measured.measured_quantity,
-                case
-                    when measured.aggregation_formula = 'last'
-                        then coalesce(later_days.last_quantity, measured.first_day_quantity)
-                    else measured.first_day_quantity + coalesce(later_days.total_quantity, 0)
-                end,
-                0
-            ) as decimal(18, 6)
-        ) as quantity
+        {{ cast_or_null(
+            "coalesce(measured.measured_quantity, case when measured.aggregation_formula = 'last' "
+            ~ "then coalesce(later_days.last_quantity, measured.first_day_quantity) "
+            ~ "else measured.first_day_quantity + coalesce(later_days.total_quantity, 0) end, 0)",
+            'decimal(18, 6)'
+        ) }} as quantity
     from measured
     left join later_days
         on

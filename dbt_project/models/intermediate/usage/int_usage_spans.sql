@@ -77,13 +77,9 @@ lived as (
         least(runs.last_day, cast(items.ended_at - interval '1 microsecond' as date)) as last_day
     from items
     inner join runs
-        on
-            items.account_id = runs.account_id
-            and items.subscription_item_id = runs.subscription_item_id
+        on {{ same_keys('items', 'runs', ['account_id', 'subscription_item_id']) }}
     left join meters
-        on
-            runs.account_id = meters.account_id
-            and runs.meter_id = meters.meter_id
+        on {{ same_keys('runs', 'meters', ['account_id', 'meter_id']) }}
     where
         items.is_metered
         and runs.meter_id is not null

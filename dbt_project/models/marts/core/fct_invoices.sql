@@ -29,11 +29,10 @@ listed as (
         amount_paid_minor,
         amount_remaining_minor,
         attempt_count,
-        -- charged at once unless a due date says otherwise; a day's grace covers the retry on the same day
         coalesce(
             status = 'open'
             and amount_remaining_minor > 0
-            and coalesce(due_at, finalized_at + interval '1 day') < {{ end_of_day('as_of') }},
+            and {{ days_past_due('due_at', 'finalized_at', 'as_of') }} > 0,
             false
         ) as is_past_due
     from invoices

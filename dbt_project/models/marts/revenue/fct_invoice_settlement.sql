@@ -12,7 +12,7 @@ paid as (
         account_id,
         invoice_id,
         sum(case when payment_kind = 'charge' then received_minor else 0 end) as charged_minor,
-        sum(case when payment_kind in ('payment_record', 'off_stripe') then received_minor else 0 end) as elsewhere_minor,
+        sum(case when payment_kind in ('payment_record', 'off_stripe') then received_minor end) as elsewhere_minor,
         sum(case when payment_kind = 'customer_balance' then received_minor else 0 end) as balance_applied_minor,
         -sum(case when payment_kind = 'overpaid' then received_minor else 0 end) as overpaid_minor
     from payments

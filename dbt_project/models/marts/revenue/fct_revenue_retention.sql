@@ -108,8 +108,7 @@ select
     closing_minor,
     12 * closing_minor as arr_minor,
     {{ share_of('opening_minor + contraction_minor + churn_minor', 'opening_minor') }} as gross_retention,
-    {{ share_of('opening_minor + expansion_minor + contraction_minor + churn_minor', 'opening_minor') }}
-        as net_retention,
+    {{ share_of('closing_minor - new_minor - reactivation_minor - fx_minor', 'opening_minor') }} as net_retention,
     {{ share_of('new_minor + expansion_minor + reactivation_minor', '-(contraction_minor + churn_minor)') }}
         as quick_ratio,
     customers_opening,

@@ -12,12 +12,7 @@ steps as (
         price_id,
         currency,
         period_start,
-        cast(
-            row_number() over (
-                partition by account_id, subscription_item_id, period_start
-                order by tier_index, is_flat_fee
-            ) as integer
-        ) as step_number,
+        step_number,
         tier_index,
         is_flat_fee,
         tier_quantity,

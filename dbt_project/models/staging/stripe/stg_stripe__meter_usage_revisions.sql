@@ -50,7 +50,7 @@ placed as (
 
         -- numbers: in the meter's unit; the first value is 1
         row_number() over later as revision,
-        cast(aggregated_value as decimal(18, 6)) as quantity,
+        {{ cast_or_null('aggregated_value', 'decimal(18, 6)') }} as quantity,
 
         -- times in UTC; a day's windows are told by their start
         window_start,

@@ -3,18 +3,18 @@
 
 {% set columns -%}
     account_id, meter_id, customer_id, window_start, window_end, aggregated_value, first_seen_at,
-    {{ landing_position() }} as position
+    {{ landing_position('raw') }} as position
 {%- endset %}
 
 with
 
 landed as (
 
-    select {{ columns }}, 'day' as grain from {{ source('stripe', 'meter_usage_revisions') }}
+    select {{ columns }}, 'day' as grain from {{ source('stripe', 'meter_usage_revisions') }} as raw
     union all
-    select {{ columns }}, 'hour' as grain from {{ source('stripe', 'meter_usage_hourly_revisions') }}
+    select {{ columns }}, 'hour' as grain from {{ source('stripe', 'meter_usage_hourly_revisions') }} as raw
     union all
-    select {{ columns }}, grain from {{ source('stripe', 'meter_usage_period_revisions') }}
+    select {{ columns }}, grain from {{ source('stripe', 'meter_usage_period_revisions') }} as raw
 
 ),
 
@@ -30,7 +30,7 @@ placed as (
         grain,
 
         -- numbers: in the meter's unit
-        cast(aggregated_value as decimal(18, 6)) as quantity,
+        {{ cast_or_null('aggregated_value', 'decimal(18, 6)') }} as quantity,
 
         -- booleans
         lead(first_seen_at) over later is null as is_current,

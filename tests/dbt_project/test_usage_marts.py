@@ -1,4 +1,4 @@
-"""Daily usage after any sequence of loads is what a full refresh makes of them, row for row."""
+"""Daily usage is what a full refresh makes of it after any sequence of loads; what drives a bill sums to its change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INCREMENTAL = {
     "fct_usage_daily": "marts",
     "int_usage_without_item": "intermediate",
 }
-LOADS = 16
+LOADS = 8
 SEEDS = (1, 2)
 
 
@@ -34,6 +34,8 @@ def _price(price_id: str, meter: str) -> dict[str, Any]:
     return made.metered_price(price_id, unit_amount_decimal="1") | {"recurring": recurring}
 
 
+DEAR = _price("price_dear", METER) | {"unit_amount_decimal": "2"}
+CHEAP = _price("price_cheap", METER) | {"unit_amount_decimal": "0.5"}
 PRICES = [_price("price_a", METER), _price("price_b", METER), _price("price_other", OTHER)]
 
 
@@ -154,6 +156,41 @@ def _statements(data: Path) -> Iterator[str]:
                 yield sql
 
 
+def _grow(raw: RawWarehouse) -> None:
+    """cus_grew: 30 units at half a cent, then 53 at two cents, one of them in seconds that no day tells apart."""
+    ends = [epoch("2025-12-10T14:23:37") + days * 86400 for days in (0, 31, 62, 90)]
+    at = {"created": ends[0], "start_date": ends[0]}
+    raw.add("prices", [CHEAP, DEAR])
+    raw.add("customers", [made.customer("cus_grew", created=ends[0])])
+    raw.add("subscriptions", [made.subscription("sub_grew", "cus_grew", **at)])
+    span = {"created": ends[0], "current_period_start": ends[2], "current_period_end": ends[3]}
+    raw.add("subscription_items", [made.metered_item("si_grew", "sub_grew", DEAR, **span)])
+    for no, (price, units) in enumerate(((CHEAP, 30), (DEAR, 53))):
+        invoice = {"id": f"in_grew{no}", "customer": "cus_grew", "created": ends[no + 1], "currency": "usd"}
+        raw.add("invoices", [invoice | {"status": "paid", "status_transitions": {"finalized_at": ends[no + 1]}}])
+        details = {"subscription": "sub_grew", "subscription_item": "si_grew", "proration": False}
+        line = {"id": f"il_grew{no}", "invoice": f"in_grew{no}", "amount": 1, "quantity": units, "currency": "usd"}
+        line |= {
+            "period": {"start": ends[no], "end": ends[no + 1]},
+            "pricing": {"price_details": {"price": price["id"]}},
+        }
+        parent = {"type": "subscription_item_details", "subscription_item_details": details}
+        raw.add("invoice_lines", [line | {"parent": parent}])
+        begin, end = (datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M") for second in ends[no : no + 2])
+        raw.add_period_usage("cus_grew", begin, end, units)
+    raw.add_usage("cus_grew", {"2025-12-15": 10, "2025-12-20": 20, "2026-01-15": 25, "2026-01-20": 20, "2026-01-30": 7})
+
+
+def _share(raw: RawWarehouse) -> None:
+    """cus_twice: an item to 2026-02-10, another from 2026-02-06 on, on one meter that was used before both."""
+    raw.add("customers", [made.customer("cus_twice")])
+    for name, first, ended in (("one", "2026-02-01", epoch("2026-02-11")), ("two", "2026-02-06", None)):
+        at = {"created": epoch(first), "start_date": epoch(first), "ended_at": ended}
+        raw.add("subscriptions", [made.subscription(f"sub_{name}", "cus_twice", **at)])
+        raw.add("subscription_items", [made.metered_item(f"si_{name}", f"sub_{name}", CHEAP, created=epoch(first))])
+    raw.add_usage("cus_twice", {"2026-01-31": 8, "2026-02-03": 1, "2026-02-08": 2, "2026-02-15": 4})
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], dict[str, str]]:
     """A warehouse just built, what dbt runs on the next load, and what a full refresh selects of incremental models.
@@ -161,9 +198,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str],
     dbt takes seconds to start and its statements do not depend on the data: later loads run them without it.
     """
     data = tmp_path_factory.mktemp("compiled") / "data"
+    with RawWarehouse(data) as raw:
+        _grow(raw)
+        _share(raw)
     Company(data, 0)
-    select = ["--select", *(f"+{name}" for name in INCREMENTAL), "--threads", "1"]
-    done = dbt(data, "run", *select, "--exclude", "resource_type:seed")
+    select = ["--threads", "1", "--select", *(f"+{name}" for name in INCREMENTAL)]
+    kinds = ["--resource-type", "model", "--resource-type", "seed"]
+    done = dbt(data, "build", *kinds, *select, "+usage_drivers", "usage_drivers_sum_to_the_change")
     assert done.returncode == 0, done.stdout
     models = data / "dbt" / "compiled" / "meterwise" / "models"
     wholes = {name: next(models.rglob(f"{name}.sql")).read_text() for name in INCREMENTAL}
@@ -209,3 +250,46 @@ def test_after_any_loads_daily_usage_is_what_a_full_refresh_makes_of_them(
                 assert not _differences(con, name, whole), f"{name} after load {number}"
             counted, uncarried, used, miscounted = con.execute(TOTALS).fetchall()[0]
         assert (counted + uncarried, miscounted) == (used, 0)
+
+
+def test_a_change_is_split_into_quantity_by_day_and_price_and_nothing_is_left(
+    compiled: tuple[Path, list[str], dict[str, str]],
+) -> None:
+    """15 cents became 106: at the old price 53 units cost 27 (26.5), so 12 are quantity, of 23 units; 79 are price."""
+    built, _, _ = compiled
+
+    with duckdb.connect(str(built / "warehouse.duckdb"), read_only=True) as con:
+        found = con.execute(
+            "select driver, usage_date, quantity_change, amount_minor from marts.usage_drivers "
+            "where customer_id = 'cus_grew' order by driver, usage_date nulls last"
+        ).fetchall()
+
+    assert found == [
+        ("price", None, 0, 79),
+        ("quantity", date(2026, 1, 15), 15, 8),  # 15/23 of 12 is 7.83
+        ("quantity", date(2026, 1, 30), 7, 3),  # 22/23 of 12 is 11.48, less 8
+        ("quantity", None, 1, 1),
+    ]
+
+
+def test_items_that_share_a_meter_count_its_usage_once_and_usage_without_an_item_is_kept(
+    compiled: tuple[Path, list[str], dict[str, str]],
+) -> None:
+    built, _, _ = compiled
+
+    with duckdb.connect(str(built / "warehouse.duckdb"), read_only=True) as con:
+        days = con.execute(
+            "select subscription_item_id, usage_date, quantity, is_counted from marts.fct_usage_daily "
+            "where customer_id = 'cus_twice' and quantity > 0 order by usage_date, subscription_item_id"
+        ).fetchall()
+        uncarried = con.execute(
+            "select usage_date, quantity from intermediate.int_usage_without_item where customer_id = 'cus_twice'"
+        ).fetchall()
+
+    assert days == [
+        ("si_one", date(2026, 2, 3), 1, True),
+        ("si_one", date(2026, 2, 8), 2, True),
+        ("si_two", date(2026, 2, 8), 2, False),
+        ("si_two", date(2026, 2, 15), 4, True),
+    ]
+    assert uncarried == [(date(2026, 1, 31), 8)]
