@@ -25,7 +25,7 @@ INCREMENTAL = {
     "fct_usage_daily": "marts",
     "int_usage_without_item": "intermediate",
 }
-LOADS = 8
+LOADS = 10
 SEEDS = (1, 2)
 
 

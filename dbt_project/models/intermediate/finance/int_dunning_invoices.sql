@@ -45,7 +45,8 @@ failed as (
     select
         judged.*,
         as_of.time_zone,
-        case when judged.has_failed_charge then judged.first_attempted_at else judged.finalized_at end as first_failed_at
+        case when judged.has_failed_charge then judged.first_attempted_at else judged.finalized_at end
+            as first_failed_at
     from judged
     inner join as_of
         on judged.account_id = as_of.account_id
