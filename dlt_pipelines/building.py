@@ -1,7 +1,8 @@
 """The first dbt pass: incremental where the warehouse was built the same way before, anew where it was not.
 
 Incremental models keep rows of earlier builds, which is right only while the definitions are the same. dbt does not
-look; so what a build was made of is noted after it succeeded, and a difference asks for a full refresh.
+look; so what a build was made of is noted in the warehouse once it succeeded, and a difference asks for a full
+refresh.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from dlt_pipelines.settings import Settings
+from dlt_pipelines.warehouse import explain
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 DEFINITIONS = ("dbt_project.yml", "models", "macros", "seeds")
+NOTE = "intermediate.last_build"
 DBT = (sys.executable, "-m", "dbt.cli.main", "--no-use-colors")
 
 
@@ -28,11 +33,10 @@ def build(settings: Settings, as_of: date | None, full_refresh: bool = False, pr
     project: the dbt project, whose folder also holds profiles.yml.
     Gives dbt's exit code: 0 when every model was built and every test passed.
     """
-    made_of = fingerprint(settings.warehouse, as_of, project)
-    noted = settings.data / "built.txt"
-    is_same = not full_refresh and noted.exists() and noted.read_text() == made_of
+    made_of = fingerprint(as_of, project)
+    is_same = not full_refresh and _noted(settings.warehouse) == made_of
     if not is_same:
-        noted.unlink(missing_ok=True)  # until a build succeeds, nothing says what the warehouse was made of
+        _note(settings.warehouse, None)  # until a build succeeds, nothing says what the warehouse was made of
     anew = () if is_same else ("--full-refresh",)
     day = ("--vars", f"{{as_of: '{as_of}'}}") if as_of else ()
     # Asked to end, this ends dbt first: nobody else waits for it.
@@ -41,18 +45,45 @@ def build(settings: Settings, as_of: date | None, full_refresh: bool = False, pr
     command = (*DBT, "build", *where, "--exclude", "tag:after_ml", *anew, *day)
     code = subprocess.run(command, cwd=project.parent, env=_environment(settings), check=False).returncode
     if code == 0:
-        noted.write_text(made_of)
+        _note(settings.warehouse, made_of)
     return code
 
 
-def fingerprint(warehouse: Path, as_of: date | None, project: Path = PROJECT) -> str:
-    """What a build is made of: 64 hexadecimal digits over the definitions, the day replayed and the file built."""
-    digest = hashlib.sha256(f"{warehouse.absolute()} {as_of}".encode())
+def fingerprint(as_of: date | None, project: Path = PROJECT) -> str:
+    """What a build is made of: 64 hexadecimal digits over the definitions and the day replayed."""
+    digest = hashlib.sha256(str(as_of).encode())
     for name in DEFINITIONS:
         top = project / name
         for path in sorted([top] if top.is_file() else (file for file in top.rglob("*") if file.is_file())):
             digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _noted(warehouse: Path) -> str | None:
+    """What the warehouse says it was made of. Raises Locked while another process writes it."""
+    if not warehouse.exists():
+        return None
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            return str(connection.execute(f"select made_of from {NOTE}").fetchall()[0][0])  # noqa: S608 - our own name
+    except (duckdb.CatalogException, IndexError):
+        return None
+    except duckdb.Error as error:
+        raise explain(warehouse, error) from error
+
+
+def _note(warehouse: Path, made_of: str | None) -> None:
+    """Write it into the warehouse, or take it out. Raises Locked while another process has the file open."""
+    if not warehouse.exists():
+        return
+    try:
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute("create schema if not exists intermediate")
+            connection.execute(f"create or replace table {NOTE} (made_of varchar)")
+            if made_of is not None:
+                connection.execute(f"insert into {NOTE} values (?)", [made_of])  # noqa: S608 - our own name
+    except duckdb.Error as error:
+        raise explain(warehouse, error) from error
 
 
 def _environment(settings: Settings) -> dict[str, str]:

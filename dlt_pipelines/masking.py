@@ -19,17 +19,28 @@ MASKS = {
     "": "'withheld'",
     # identifiers that may be typed by hand: the same text has the same code, so that it still groups and joins
     "code": "'withheld ' || left(sha256({column}), 8)",
+    # the same, where most are ids that Stripe made up: those stay
+    "id": """case
+        when regexp_full_match({column}, '[a-z]+(_[a-z]+)*_[A-Za-z0-9]{14,}') then {column}
+        else 'withheld ' || left(sha256({column}), 8)
+    end""",
+    # an id of a customer, or made of one, where a log may name whom Stripe does not know, in any way
+    "customer": "case when names.customer_id is null then 'withheld ' || left(sha256({column}), 8) else {column} end",
     # a customer's name
     "name": "coalesce(names.stand_in, 'withheld')",
-    # texts that the models build around a customer's name; a line that is about no customer holds none
+    # Texts that the models build around a customer's name; a line that is about no customer holds none. Only a name
+    # that stands there once is replaced: the other places where it was found would tell a reader of the templates what
+    # it is, and one that was not found may stand there written in another way.
     "sentence": """case
         when mart.customer_id is null then {column}
         when names.customer_id is null then 'withheld'
         when coalesce(names.name_in_text, '') = '' then {column}
-        else replace({column}, names.name_in_text, names.stand_in)
+        when length(replace({column}, names.name_in_text, '')) + length(names.name_in_text) = length({column})
+            then replace({column}, names.name_in_text, names.stand_in)
+        else 'withheld'
     end""",
 }
-OF_A_CUSTOMER = {"name", "sentence"}
+OF_A_CUSTOMER = {"customer", "name", "sentence"}
 
 
 @dataclass(frozen=True)

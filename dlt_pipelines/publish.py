@@ -62,7 +62,7 @@ def _publish(settings: Settings, target: Path, replace: Replace) -> Publication:
         publication = _write(settings, temporary, run_id)
         _check(temporary)
         sync(temporary)
-        temporary.chmod(0o444)
+        temporary.chmod(temporary.stat().st_mode & 0o444)  # for whom the umask lets read, and for nobody to write
         # A stale write-ahead log beside the new file would make it unopenable (tools.md 1.4).
         Path(f"{target}.wal").unlink(missing_ok=True)
         replace(temporary, target)

@@ -18,7 +18,9 @@ METRICS = {
     "forecast_error",
 }  # fmt: skip
 # Texts whose names sound personal: each is tagged in its mart, or here with the reason why it holds nobody's name.
-SOUNDS_PERSONAL = re.compile(r"name|mail|phone|address|description|memo|note|reason|comment|actor|number|text|coupon")
+SOUNDS_PERSONAL = re.compile(
+    r"name|mail|phone|address|description|memo|note|reason|comment|actor|number|text|coupon|example"
+)
 NOT_PERSONAL = {
     "actor_assurance": "of ours",
     "billing_reason": "Stripe's own list",

@@ -8,6 +8,11 @@
   );
 {% endmacro %}
 
+{# The currency that MRR is also given in, written as the warehouse writes currencies. #}
+{% macro reporting_currency() -%}
+    {{ var('reporting_currency') | lower }}
+{%- endmacro %}
+
 {# An amount in minor units of one currency in those of another. `rates` is an alias of int_fx_rates; the exponents are
    those of the seed currencies. Null without a rate. #}
 {% macro converted(amount_minor, rates, from_exponent, to_exponent) -%}

@@ -9,7 +9,6 @@
 
    Nearly every window has one row. To find the others is much cheaper than to sort or aggregate all. #}
 {% macro latest_usage(relation, keys) %}
-
 {% set windows = ['account_id', 'meter_id', 'customer_id', 'window_start'] %}
 {% set columns = windows + ['window_end', 'quantity', 'is_revised', 'first_seen_at', 'revised_at', 'last_position'] %}
 
@@ -28,7 +27,6 @@ with
 
     ),
 {% endif %}
-
 {% set landed %}
     select
         {{ columns_of('raw', windows + ['window_end', 'first_seen_at']) }},
@@ -78,7 +76,9 @@ ranked as (
         min(revisions.first_seen_at) over by_window as first_seen_at,
         revisions.revised_at,
         max(revisions.last_position) over by_window as last_position,
-        row_number() over (by_window order by revisions.revised_at desc, revisions.last_position desc) as newest_first
+        row_number() over (
+            partition by {{ columns_of('revisions', keys) }} order by revisions.revised_at desc, revisions.last_position desc
+        ) as newest_first
     from {{ revisions }}
     inner join repeated on {{ same_keys('revisions', 'repeated', keys) }}
     window by_window as (partition by {{ columns_of('revisions', keys) }})

@@ -16,12 +16,12 @@
     )
 {%- endmacro %}
 
-{# A ratio, never money: null when the whole is zero. As a feature it is a 'double', so that no share is too large. #}
+{# A ratio, never money: null when the whole is zero, or the ratio too large for its type. As a feature it is a 'double', so that no share is too large. #}
 {% macro share_of(part, whole, data_type='decimal(18, 6)') -%}
-    cast(
-        cast({{ part }} as {{ double_type() }}) / nullif(cast({{ whole }} as {{ double_type() }}), 0)
-        as {{ double_type() if data_type == 'double' else data_type }}
-    )
+    {{ cast_or_null(
+        'cast(' ~ part ~ ' as ' ~ double_type() ~ ') / nullif(cast(' ~ whole ~ ' as ' ~ double_type() ~ '), 0)',
+        double_type() if data_type == 'double' else data_type
+    ) }}
 {%- endmacro %}
 
 {# A per-interval amount as an amount per month, by the seed billing_intervals. #}

@@ -52,6 +52,8 @@
             cast(
                 case
                     when tiers.is_flat_fee then 1
+                    -- `least` would pass over it
+                    when billed.quantity is null then null
                     when tiers.rating_mode = 'graduated'
                         then least(billed.quantity, coalesce(tiers.upper_bound, billed.quantity)) - tiers.lower_bound
                     when tiers.rating_mode = 'package_up'

@@ -81,6 +81,10 @@
 {# on-run-start: a typed file without rows in every score folder, so that a warehouse that was never scored builds.
    Written anew each time: a file torn by a killed run heals, and a new column reaches it. #}
 {% macro empty_score_files() %}
+  {{- adapter.dispatch('empty_score_files', 'meterwise')() -}}
+{% endmacro %}
+
+{% macro default__empty_score_files() %}
   {{ make_folder(score_folder()) }}
   {% for table_name, columns in score_tables().items() %}
     {{ make_folder(score_folder() ~ '/' ~ table_name) }}

@@ -1,6 +1,7 @@
 {# What an incremental model of daily usage had read when it was last built: the spans of items that it was made of, the
-   day it reached, and the place in the raw usage. It is written by the model's own transaction (a table of its own,
-   <model>_read beside int_usage_spans), so that the two never differ, whatever breaks off and when.
+   day it reached (of an account without items too), and the place in the raw usage. It is written by the model's own
+   transaction (a table of its own, <model>_read beside int_usage_spans), so that the two never differ, whatever breaks
+   off and when.
 
    A model that uses it has the columns account_id, customer_id, meter_id and usage_date, reads int_usage_spans,
    int_as_of and stg_stripe__meter_usage, and is configured with the hooks usage_read_hooks(). #}
@@ -91,13 +92,14 @@
 
 {% macro usage_as_read() -%}
     select
-        {{ columns_of('spans', span_columns().replace('\n', '').replace(' ', '').split(',')) }},
+        as_of.account_id,
+        {{ columns_of('spans', span_columns().replace('\n', '').replace(' ', '').split(',')[1:]) }},
         as_of.as_of,
         (select max(last_position) from {{ ref('stg_stripe__meter_usage') }}) as usage_position,
         (select max(revised_at) from {{ ref('stg_stripe__meter_usage') }}) as usage_revised_at
-    from {{ ref('int_usage_spans') }} as spans
-    inner join {{ ref('int_as_of') }} as as_of
-        on spans.account_id = as_of.account_id
+    from {{ ref('int_as_of') }} as as_of
+    left join {{ ref('int_usage_spans') }} as spans
+        on as_of.account_id = spans.account_id
 {%- endmacro %}
 
 {% macro remember_usage_read() %}

@@ -22,7 +22,8 @@ from dlt_pipelines.stages import one_run_at_a_time
 from dlt_pipelines.syncing import sync
 from dlt_pipelines.warehouse import explain, refuse_unfinished_restore
 
-SCHEMAS = ("raw_stripe", "raw_usage", "raw_exports")  # raw_ledger is a copy of the ledger, all else is built by dbt
+# raw_ledger is a copy of the ledger, all else is built by dbt
+SCHEMAS = ("raw_stripe", "raw_usage", "raw_exports", "raw_reference")
 LONG = 1_000_000  # rows from which a table is announced, because it takes seconds
 # Parquet has no such types and would keep them inexactly; as text they come back as they were.
 AS_TEXT = {"HUGEINT", "UHUGEINT", "INTERVAL", "BIT", "TIME WITH TIME ZONE"}

@@ -104,7 +104,7 @@ def _paid(raw: RawWarehouse) -> None:
     raw.add("credit_notes", [note | {"status": "issued", "pre_payment_amount": 150, "total": 150, "currency": "usd"}])
     _settled(raw, "in_forgiven", 300, 100, amount_due=300)
     _attempts(raw, "in_forgiven", 100, (), "2026-02-06")
-    _settled(raw, "in_lost", 300, 300)
+    _settled(raw, "in_lost", 300, 300, attempt_count=1)
     alone = {"id": "ch_alone", "customer": "cus_payer", "currency": "usd", "amount": 77, "amount_captured": 77}
     raw.add("charges", [alone | {"status": "succeeded", "payment_intent": "pi_alone", "created": epoch("2026-02-07")}])
 
@@ -152,12 +152,27 @@ def _leaks_of_usage(raw: RawWarehouse) -> None:
         loaded_at = LOADED_AT + timedelta(days=days)
         raw.add_usage("cus_late", {"2026-01-20": quantity}, loaded_at=loaded_at)
         raw.add_period_usage("cus_late", "2026-01-01", "2026-02-01", quantity, loaded_at=loaded_at)
-    _settled(raw, "in_late", 10, 10, customer="cus_late", amount_paid_off_stripe=10)
-    details = {"subscription_item": "si_late", "subscription": "sub_late", "proration": False}
+    _billed(raw, "late", "si_late")
+    # the item that was billed in January had been taken off before the first load: Stripe lists it no more
+    _member(raw, "swapped", _seats("price_seats", "1000"), 1)
+    raw.add_usage("cus_swapped", {"2026-01-20": 20})
+    raw.add_period_usage("cus_swapped", "2026-01-01", "2026-02-01", 20)
+    _billed(raw, "swapped", "si_taken_off")
+    # more in a month than a price can rate, with an item and without one
+    _member(raw, "flood", CALLS)
+    raw.add("customers", [customer("cus_spill")])
+    for name in ("cus_flood", "cus_spill"):
+        raw.add_usage(name, dict.fromkeys(("2026-02-03", "2026-02-04"), 600_000_000_000))
+
+
+def _billed(raw: RawWarehouse, name: str, item: str) -> None:
+    """20 calls of January on an invoice paid outside of Stripe."""
+    _settled(raw, f"in_{name}", 10, 10, customer=f"cus_{name}", amount_paid_off_stripe=10)
+    details = {"subscription_item": item, "subscription": f"sub_{name}", "proration": False}
     pricing = {"price_details": {"price": "price_calls", "product": "prod_calls"}}
-    line = {"id": "il_late", "amount": 10, "currency": "usd", "quantity": 20, "pricing": pricing}
+    line = {"id": f"il_{name}", "amount": 10, "currency": "usd", "quantity": 20, "pricing": pricing}
     line |= {"period": {"start": epoch("2026-01-01"), "end": epoch("2026-02-01")}}
-    raw.add("invoice_lines", [line | {"parent": {"subscription_item_details": details}}], parent_id="in_late")
+    raw.add("invoice_lines", [line | {"parent": {"subscription_item_details": details}}], parent_id=f"in_{name}")
 
 
 def _discount(name: str, coupon: str, end: str | None) -> dict[str, Any]:

@@ -153,9 +153,10 @@ def _invoices(raw: RawWarehouse) -> None:
     _bill(raw, "in_negative", [_line("il_negative", -10, None, "price_seats", quantity=-1)])
     _bill(raw, "in_half", [_line("il_half", 10, None, "price_seats", quantity_decimal="1.5")])
     _bill(raw, "in_by_hand", [_line("il_by_hand", 10, None, "price_calls", quantity=3)])
-    _bill(raw, "in_first", [_line("il_first", 0, "si_overlap", "price_calls", quantity=0)])
+    # they end together, so that MRR has two amounts from one moment on
+    _bill(raw, "in_first", [_line("il_first", 3, "si_overlap", "price_calls", quantity=6)])
     _bill(
-        raw, "in_second", [_line("il_second", 0, "si_overlap", "price_calls", "2026-01-20", "2026-02-01", quantity=0)]
+        raw, "in_second", [_line("il_second", 2, "si_overlap", "price_calls", "2026-01-20", "2026-02-01", quantity=4)]
     )
     _bill(raw, "in_wrong", [_line("il_wrong", 777, "si_wrong", "price_calls", quantity=20)],
           customer="cus_wrong", created=epoch("2026-02-03"))  # fmt: skip
@@ -181,6 +182,9 @@ def _usage(raw: RawWarehouse) -> None:
     for quantity, loaded_at in (("20", LOADED_AT), ("30", LATER)):
         raw.add_usage("cus_late", {"2026-01-10": quantity}, loaded_at=loaded_at)
         raw.add_period_usage("cus_late", "2026-01-01", "2026-02-01", quantity, loaded_at=loaded_at)
+    raw.add_usage("cus_overlap", {"2026-01-12": "2", "2026-01-25": "4"})
+    raw.add_period_usage("cus_overlap", "2026-01-01", "2026-02-01", "6")
+    raw.add_period_usage("cus_overlap", "2026-01-20", "2026-02-01", "4")
     raw.add_usage("cus_wrong", {"2026-01-20": "20"})
     raw.add_period_usage("cus_wrong", "2026-01-01", "2026-02-01", "20")
     raw.add_usage("cus_nowhere", {"2026-02-10": "1"})
@@ -204,10 +208,12 @@ def _unheard_of(raw: RawWarehouse) -> None:
     _bill(raw, "in_manual", [_line("il_manual", 300)], parent=None, billing_reason="a_new_reason", status="escalated")
     raw.add_usage("cus_plain", {"2026-02-10": 7, "2026-02-12": 5})
     raw.add_usage("cus_plain", {"2026-02-12": 9}, loaded_at=LATER)
+    raw.add_usage("cus_bare", {"2026-02-11": 10**12})
     raw.rows("create schema if not exists raw_reference")
     raw.rows("create table raw_reference.fx_rates (date date, from_currency text, to_currency text, rate text)")
     quote = {"date": "2025-06-01", "from_currency": "eur", "to_currency": "usd", "rate": "1.1"}
     raw.append("raw_reference.fx_rates", quote)
+    raw.append("raw_reference.fx_rates", quote | {"from_currency": "usd", "rate": "1"})
 
 
 def _log_and_loads(raw: RawWarehouse) -> None:

@@ -71,6 +71,7 @@ PLANTED = {
     "mrr_without_fx_rate": 1,
     "fx_rates_older_than_a_month": 1,
     "negative_usage": 1,
+    "usage_overflows": 1,
     "usage_of_unknown_customers": 1,
     "usage_of_unknown_meters": 1,
     "usage_without_item": 2,

@@ -67,6 +67,9 @@ def tied_out(modelled_company: Path, tmp_path_factory: pytest.TempPathFactory) -
         _written(data / "odd.csv", ("Line Item ID", "Invoice ID", "Currency", "Amount"), [(*odd[:3], "1.00001")]),
         _written(data / "invoices.csv", ("Number", "Currency", "Total"), by_number),
     ]
+    # some invoices once more, by their ids
+    ids = [(each["id"], each["currency"], _major(each["total"], each["currency"])) for each in invoices[:20]]
+    exports.append(_written(data / "by_id.csv", ("Invoice ID", "Currency", "Total"), ids))
     land_exports(Settings(data), [str(file) for file in exports])
     built = dbt(data, "build", "--threads", "1", "--select", "stg_exports__invoice_amounts+")
     assert built.returncode == 0, built.stdout

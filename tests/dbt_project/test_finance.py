@@ -19,7 +19,13 @@ from tests.dbt_project.raw import RawWarehouse
 from tests.oracles.accruals import accruals
 
 Query = Callable[[str], list[tuple[Any, ...]]]
-MARTS = ("+fct_invoice_settlement", "+fct_receivables_ageing", "+dunning_recovery", "+revenue_leakage")
+MARTS = (
+    "+fct_invoice_settlement",
+    "+fct_receivables_ageing",
+    "+dunning_recovery",
+    "+revenue_leakage",
+    "+fct_unbilled_usage",
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,7 @@ def test_money_without_a_charge_is_a_payment_too(close: Query) -> None:
         ("in_late", "off_stripe", 10),
         ("in_over", "overpaid", -100),
         ("in_record", "payment_record", 600),
+        ("in_swapped", "off_stripe", 10),
     ]
     assert close("select payment_id, attempt_number from marts.fct_payments where invoice_id is null") == [
         ("ch_alone", 1)
@@ -85,6 +92,7 @@ def test_paid_invoices_are_their_payments_credits_and_balance_or_the_cause_is_na
         ("in_note", 250, 0, 0, 0, 150, 0, None),
         ("in_over", 900, 0, 0, 100, 0, 0, None),
         ("in_record", 0, 600, 0, 0, 0, 0, None),
+        ("in_swapped", 0, 10, 0, 0, 0, 0, None),
     ]
 
 
@@ -196,6 +204,8 @@ def test_each_planted_leak_is_found_and_nothing_else(close: Query) -> None:
         ("usage_not_in_stripe", "cus_unheard", date(2026, 1, 10), "in_all", 5, "usd"),
         # 40 in January and 1 in February: each month is rated by itself
         ("usage_without_item", "cus_nobody", date(2026, 1, 30), "in_all", 21, "usd"),
+        # more than can be rated
+        ("usage_without_item", "cus_spill", date(2026, 2, 3), "in_all", None, "usd"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -81,7 +82,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return made
 
 
-def _rate(bench: Bench, drawn: list[Case]) -> list[list[Step]]:
+def _rate(bench: Bench, drawn: Sequence[tuple[dict[str, Any], Decimal | None, str]]) -> list[list[Step]]:
     """The steps of each case by the compiled models, from the price's payload on."""
     bench.land("prices", [price | {"id": f"price_{number}"} for number, (price, _, _) in enumerate(drawn)])
     bench.con.execute(
@@ -144,6 +145,14 @@ def test_a_product_beyond_what_anybody_bills_is_told_and_not_multiplied(bench: B
 )
 def test_a_price_without_terms_that_we_know_is_not_rated(bench: Bench, terms: dict[str, Any]) -> None:
     assert _rate(bench, [(metered_price("", **terms), Decimal(10), "usd")]) == [[]]
+
+
+@pytest.mark.parametrize("mode", ["graduated", "volume"])
+def test_a_quantity_that_nobody_knows_has_no_amount(bench: Bench, mode: str) -> None:
+    tiers = [{"up_to": 5, "unit_amount_decimal": "2"}, {"up_to": None, "unit_amount_decimal": "1"}]
+    price = metered_price("", billing_scheme="tiered", tiers_mode=mode, tiers=tiers)
+
+    assert [[step.amount for step in steps] for steps in _rate(bench, [(price, None, "usd")])] == [[None]]
 
 
 def test_a_bound_that_nobody_reaches_ends_its_tier_all_the_same(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from tests.commands import dbt
 from tests.dbt_project import raw as made
 from tests.dbt_project.raw import LOADED_AT, METER, RawWarehouse, epoch
 
-OTHER = "mtr_other"
+OTHER, IDLE = "mtr_other", "acct_idle"
 FIRST_DAY = date(2026, 1, 1)
 INCREMENTAL = {
     "stg_stripe__meter_usage": "staging",
@@ -25,8 +25,7 @@ INCREMENTAL = {
     "fct_usage_daily": "marts",
     "int_usage_without_item": "intermediate",
 }
-LOADS = 10
-SEEDS = (1, 2)
+LOADS, SEEDS = 10, (1, 2)
 
 
 def _price(price_id: str, meter: str) -> dict[str, Any]:
@@ -40,18 +39,19 @@ PRICES = [_price("price_a", METER), _price("price_b", METER), _price("price_othe
 
 
 class Company:
-    """A raw warehouse that random loads change: usage of any day, revised or late; subscriptions of every fate."""
+    """A raw warehouse that random loads change: late or revised usage, any subscription; an account without items."""
 
     def __init__(self, data: Path, seed: int) -> None:
         self.data = data
         self.random = random.Random(seed)  # noqa: S311 - drawn, not secret
-        self.stamp = LOADED_AT
-        self.today = date(2026, 3, 1)
+        self.stamp, self.today = LOADED_AT, date(2026, 3, 1)
         self.items: dict[str, dict[str, Any]] = {}
         self.subscriptions: dict[str, dict[str, Any]] = {}
         with RawWarehouse(data) as raw:
             raw.add("accounts", [made.account()])
             raw.add("meters", [made.meter(), made.meter() | {"id": OTHER, "event_name": "other"}])
+            _copy_to_idle(raw, "accounts", f"'{IDLE}' as id")
+            _copy_to_idle(raw, "meters", "id as id")
             raw.add("prices", PRICES)
             raw.add("products", [{"id": "prod_calls", "created": epoch("2026-01-01"), "name": "Calls", "active": True}])
             raw.add("customers", [made.customer(f"cus_{number}") for number in range(4)])
@@ -86,6 +86,7 @@ class Company:
             meter = self.random.choice((METER, METER, OTHER, "mtr_unknown"))
             quantities = {self._day(self.random.choice((2, 36, 90))): self.random.randint(0, 9)}
             raw.add_usage(self._customer(), quantities, self.stamp, meter)
+        _copy_to_idle(raw, "meter_usage_revisions", "meter_id as meter_id", f"window_start >= date '{self.today}' - 2")
 
     def _revise(self, raw: RawWarehouse) -> None:
         windows = raw.rows("select distinct customer_id, meter_id, window_start from raw_stripe.meter_usage_revisions")
@@ -144,6 +145,12 @@ class Company:
 
     def _report(self, raw: RawWarehouse) -> None:
         raw.report_load(str(self.today), f"run_{self.random.random()}")
+        _copy_to_idle(raw, "load_report", "covered_until - interval 2 day as covered_until")
+
+
+def _copy_to_idle(raw: RawWarehouse, table: str, changed: str, where: str = "true") -> None:
+    rows = f"from raw_stripe.{table} where account_id != '{IDLE}' and {where}"
+    raw.rows(f"insert into raw_stripe.{table} select * replace ('{IDLE}' as account_id, {changed}) {rows}")
 
 
 def _statements(data: Path) -> Iterator[str]:
@@ -170,10 +177,8 @@ def _grow(raw: RawWarehouse) -> None:
         raw.add("invoices", [invoice | {"status": "paid", "status_transitions": {"finalized_at": ends[no + 1]}}])
         details = {"subscription": "sub_grew", "subscription_item": "si_grew", "proration": False}
         line = {"id": f"il_grew{no}", "invoice": f"in_grew{no}", "amount": 1, "quantity": units, "currency": "usd"}
-        line |= {
-            "period": {"start": ends[no], "end": ends[no + 1]},
-            "pricing": {"price_details": {"price": price["id"]}},
-        }
+        line |= {"period": {"start": ends[no], "end": ends[no + 1]}}
+        line |= {"pricing": {"price_details": {"price": price["id"]}}}
         parent = {"type": "subscription_item_details", "subscription_item_details": details}
         raw.add("invoice_lines", [line | {"parent": parent}])
         begin, end = (datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M") for second in ends[no : no + 2])
@@ -227,7 +232,7 @@ TOTALS = """
         (select coalesce(sum(quantity), 0) from marts.fct_usage_daily where is_counted),
         (select coalesce(sum(quantity), 0) from intermediate.int_usage_without_item),
         (select coalesce(sum(quantity), 0) from staging.stg_stripe__meter_usage
-            where usage_date <= (select as_of from intermediate.int_as_of)),
+            inner join intermediate.int_as_of using (account_id) where usage_date <= as_of),
         (select count(*) from (select 1 from marts.fct_usage_daily
             group by account_id, customer_id, meter_id, usage_date having sum(is_counted::int) != 1))
 """

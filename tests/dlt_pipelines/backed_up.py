@@ -12,7 +12,10 @@ import duckdb
 from dlt_pipelines.settings import Settings
 
 RAW = """
-create schema raw_stripe; create schema raw_usage; create schema marts;
+create schema raw_stripe; create schema raw_usage; create schema raw_exports; create schema raw_reference;
+create schema marts;
+create table raw_exports.files as select 1 as file_id, 'lines.csv' as path;
+create table raw_reference.fx_rates as select date '2026-01-01' as "date", 'eur' as from_currency, '1.10' as rate;
 create table raw_stripe.accounts as select 'acct_1' as account_id, 'acct_1' as id, false as livemode;
 create table raw_stripe._dlt_version (version bigint not null, inserted_at timestamptz not null, "schema" varchar);
 insert into raw_stripe._dlt_version values (3, '2026-11-01 06:00:00.123456+00', '{"a": 1.10}');

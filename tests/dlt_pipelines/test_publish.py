@@ -1,6 +1,7 @@
 """The published copy: marts only, swapped in whole or not at all."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -114,6 +115,16 @@ def test_what_a_killed_publication_left_is_cleared_and_a_stale_log_does_not_spoi
 
     assert left_over(settings) == ["warehouse.duckdb"]
     assert read(settings, "select max(version) from marts.fct_a") == [(2,)]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o444), (0o077, 0o400)])
+def test_nobody_writes_to_the_copy_and_only_whom_the_umask_lets_reads_it(tmp_path: Path, umask: int, mode: int) -> None:
+    settings, before = build(tmp_path), os.umask(umask)
+    try:
+        publish(settings)
+    finally:
+        os.umask(before)
+    assert settings.published.stat().st_mode & 0o777 == mode
 
 
 def test_a_reader_during_many_publications_never_sees_a_mix(tmp_path: Path) -> None:

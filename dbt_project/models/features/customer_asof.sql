@@ -14,7 +14,9 @@ assembled as (
         customer_days.as_of_date,
         customer_days.is_scoring,
         customer_days.is_backfilled,
-        cast(customer_days.as_of_date - customer_days.first_subscribed_on as {{ double_type() }}) as tenure_days,
+        cast(
+            {{ days_from('customer_days.first_subscribed_on', 'customer_days.as_of_date') }} as {{ double_type() }}
+        ) as tenure_days,
         customer_usage.usage_ratio_7_28,
         customer_usage.usage_ratio_28_91,
         customer_usage.usage_mean_28,

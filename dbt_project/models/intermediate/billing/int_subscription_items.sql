@@ -23,6 +23,7 @@ placed as (
         items.current_period_start,
         items.current_period_end,
         items.is_deleted,
+        subscriptions.trial_started_at,
         subscriptions.trial_ends_at,
         -- an item made with its subscription starts with it, which may be earlier than both were made
         case

@@ -40,6 +40,7 @@ rewound as (
         status not in ('incomplete', 'incomplete_expired') as has_lived,
         currency,
         started_at,
+        trial_started_at,
         trial_ends_at,
         known_canceled_at as canceled_at,
         known_ended_at as ended_at,

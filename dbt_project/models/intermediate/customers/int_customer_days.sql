@@ -61,17 +61,22 @@ living as (
 
 ),
 
+-- one made later and dated back was not known yet
 first_subscribed as (
 
     select
-        account_id,
-        customer_id,
-        cast(min(started_at) as date) as first_subscribed_on
-    from subscriptions
-    where has_lived
-    group by
-        account_id,
-        customer_id
+        living.account_id,
+        living.customer_id,
+        living.as_of_date,
+        cast(min(subscriptions.started_at) as date) as first_subscribed_on
+    from living
+    inner join subscriptions
+        on
+            living.account_id = subscriptions.account_id
+            and living.customer_id = subscriptions.customer_id
+            and living.valued_until > subscriptions.created_at
+    where subscriptions.has_lived
+    group by living.account_id, living.customer_id, living.as_of_date
 
 ),
 
@@ -106,6 +111,7 @@ inner join first_subscribed
     on
         living.account_id = first_subscribed.account_id
         and living.customer_id = first_subscribed.customer_id
+        and living.as_of_date = first_subscribed.as_of_date
 left join first_loaded
     on
         living.account_id = first_loaded.account_id

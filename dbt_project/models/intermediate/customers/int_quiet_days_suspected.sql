@@ -33,13 +33,21 @@ bounded as (
         weeks.subscription_item_id,
         weeks.week_end,
         max(case when weeks_revised.week_end is null then weeks.highest_quantity else 0 end)
-            over (by_week rows between current row and 2 following) as most_after,
+            over three_weeks as most_after,
         max(greatest(weeks.highest_quantity, coalesce(weeks_revised.highest_known, 0)))
-            over (by_week rows between 14 preceding and 1 preceding) as most_before
+            over weeks_before as most_before
     from weeks
     left join weeks_revised
         on {{ same_keys('weeks', 'weeks_revised', ['account_id', 'subscription_item_id', 'week_end']) }}
-    window by_week as (partition by weeks.account_id, weeks.subscription_item_id order by weeks.week_end)
+    window
+        three_weeks as (
+            partition by weeks.account_id, weeks.subscription_item_id order by weeks.week_end
+            rows between current row and 2 following
+        ),
+        weeks_before as (
+            partition by weeks.account_id, weeks.subscription_item_id order by weeks.week_end
+            rows between 14 preceding and 1 preceding
+        )
 
 ),
 

@@ -93,13 +93,13 @@ select
     running.currency,
     running.finalized_at,
     running.is_whole,
-    cast(
-        case
-            when running.is_whole then running.quantity
-            when running.aggregation_formula = 'last' then coalesce(last_days.quantity, running.first_day_quantity)
-            else running.first_day_quantity + running.days_quantity
-        end as decimal(18, 6)
-    ) as quantity
+    -- null beyond what can be rated
+    {{ cast_or_null(
+        "case when running.is_whole then running.quantity when running.aggregation_formula = 'last' "
+        ~ "then coalesce(last_days.quantity, running.first_day_quantity) "
+        ~ "else running.first_day_quantity + running.days_quantity end",
+        'decimal(18, 6)'
+    ) }} as quantity
 from running
 left join usage_daily as last_days
     on

@@ -1,10 +1,12 @@
 {# Days of usage that no item carried, or that Stripe never heard of (a usage log knows it), beside the item that began
-   last before the day; where there is none, the first one after it. #}
+   last before the day; where there is none, the first one after it. Stripe lists no item that was taken off before the
+   first load: an invoice that bills its period says that the days of it were not lost. #}
 with
 
 without_item as (select * from {{ ref('int_usage_without_item') }} where quantity > 0),
 reconciliation as (select * from {{ ref('fct_usage_reconciliation') }} where difference_quantity > 0),
 spans as (select * from {{ ref('int_usage_spans') }}),
+periods as (select * from {{ ref('int_billing_periods') }} where invoice_id is not null),
 
 found as (
 
@@ -15,6 +17,15 @@ found as (
         usage_date,
         quantity
     from without_item
+    where
+        not exists (
+            select 1
+            from periods
+            where
+                {{ same_keys('without_item', 'periods', ['account_id', 'customer_id', 'meter_id']) }}
+                and without_item.usage_date >= cast(periods.period_start as date)
+                and without_item.usage_date < periods.used_until
+        )
     union all
     select
         account_id,

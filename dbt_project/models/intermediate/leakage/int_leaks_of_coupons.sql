@@ -51,8 +51,10 @@ taken_off as (
     select
         expired.*,
         items.subscription_item_id,
-        {{ divide_half_up('items.own_monthly_minor * cast(expired.percent_off * 1000000 as bigint)', '100000000') }}
-            as percent_minor,
+        {{ divide_half_up(
+            'cast(items.own_monthly_minor as decimal(38, 0)) * cast(expired.percent_off * 1000000 as bigint)',
+            '100000000'
+        ) }} as percent_minor,
         -- a fixed amount comes off each bill
         {{ monthly_amount('expired.amount_off_minor', 'items.intervals_per_year', 'items.interval_count') }}
             as amount_minor

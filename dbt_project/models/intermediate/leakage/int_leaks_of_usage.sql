@@ -37,14 +37,13 @@ monthly as (
         coalesce(leaking_days.currency, max(only_prices.currency)) as currency,
         {{ month_start('leaking_days.usage_date') }} as month_start,
         min(leaking_days.usage_date) as since_day,
-        -- values of a `last` meter do not add up
-        cast(
-            case
-                when max(meters.aggregation_formula) = 'last'
-                    then {{ latest_by('leaking_days.quantity', 'leaking_days.usage_date') }}
-                else sum(leaking_days.quantity)
-            end as decimal(18, 6)
-        ) as quantity
+        -- values of a `last` meter do not add up; null beyond what can be rated
+        {{ cast_or_null(
+            "case when max(meters.aggregation_formula) = 'last' then "
+            ~ latest_by('leaking_days.quantity', 'leaking_days.usage_date')
+            ~ " else sum(leaking_days.quantity) end",
+            'decimal(18, 6)'
+        ) }} as quantity
     from leaking_days
     left join meters
         on {{ same_keys('leaking_days', 'meters', ['account_id', 'meter_id']) }}
@@ -82,7 +81,7 @@ select
     max(monthly.price_id) as price_id,
     monthly.currency,
     min(monthly.since_day) as since_day,
-    cast(sum(monthly.quantity) as decimal(18, 6)) as quantity,
+    {{ cast_or_null('sum(monthly.quantity)', 'decimal(18, 6)') }} as quantity,
     {{ sum_if_known('rated.rated_amount_minor') }} as amount_minor
 from monthly
 left join rated

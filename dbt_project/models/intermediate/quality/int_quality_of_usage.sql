@@ -21,6 +21,7 @@ findings as (
 
     {{ findings_of([
         {'name': 'negative_usage', 'of': usage, 'id': 'customer_id', 'where': 'quantity < 0'},
+        {'name': 'usage_overflows', 'of': usage, 'id': 'customer_id', 'where': 'quantity is null'},
         {'name': 'usage_of_unknown_customers', 'of': usage, 'id': 'customer_id',
          'lacks': ref('stg_stripe__customers'), 'by': ['customer_id']},
         {'name': 'usage_of_unknown_meters', 'of': usage, 'id': 'meter_id',

@@ -1,10 +1,11 @@
-{# What one unit of a currency is in var('reporting_currency') and from when to when: numerator over denominator. A rate
+{# What one unit of a currency is in the reporting currency and from when to when: numerator over denominator. A rate
    holds until the next one is quoted. A pair quoted that way round is taken as it is; else the other way round, exactly;
    else over a third currency, rounded to twelve decimals. #}
 {% set trillion = '1000000000000' %}
 with
 
-quotes as (select * from {{ ref('stg_reference__fx_rates') }}),
+-- feeds may quote a currency in itself
+quotes as (select * from {{ ref('stg_reference__fx_rates') }} where from_currency != to_currency),
 
 each_way as (
 
@@ -45,6 +46,7 @@ held as (
         quoted_on,
         numerator,
         denominator,
+        {{ divide_half_up('cast(numerator as decimal(38, 0)) * ' ~ trillion, 'denominator') }} as trillionths,
         quoted_on as valid_from,
         lead(quoted_on) over (partition by from_currency, to_currency order by quoted_on) as valid_to
     from ranked
@@ -61,10 +63,7 @@ crossed as (
         greatest(first_legs.valid_from, second_legs.valid_from) as valid_from,
         least(first_legs.valid_to, second_legs.valid_to) as valid_to,
         {{ divide_half_up(
-            'cast(' ~ divide_half_up('cast(first_legs.numerator as decimal(38, 0)) * ' ~ trillion, 'first_legs.denominator')
-            ~ ' as decimal(38, 0)) * '
-            ~ divide_half_up('cast(second_legs.numerator as decimal(38, 0)) * ' ~ trillion, 'second_legs.denominator'),
-            trillion
+            'cast(first_legs.trillionths as decimal(38, 0)) * second_legs.trillionths', trillion
         ) }} as numerator,
         cast({{ trillion }} as bigint) as denominator,
         dense_rank() over (partition by first_legs.from_currency order by first_legs.to_currency) as way
@@ -72,15 +71,18 @@ crossed as (
     inner join held as second_legs
         on
             first_legs.to_currency = second_legs.from_currency
-            and second_legs.to_currency = '{{ var("reporting_currency") }}'
+            and second_legs.to_currency = '{{ reporting_currency() }}'
             and first_legs.from_currency != second_legs.to_currency
             and coalesce(first_legs.valid_from < second_legs.valid_to, true)
             and coalesce(second_legs.valid_from < first_legs.valid_to, true)
+            -- beyond a million it is no rate, and would not fit
+            and cast(first_legs.trillionths as decimal(38, 0)) * second_legs.trillionths
+            <= cast({{ trillion }} as decimal(38, 0)) * 1000000000000000000
 
 )
 
 select
-    '{{ var("reporting_currency") }}' as from_currency,
+    '{{ reporting_currency() }}' as from_currency,
     cast(null as date) as quoted_on,
     date '0001-01-01' as valid_from,
     cast(null as date) as valid_to,
@@ -95,7 +97,7 @@ select
     numerator,
     denominator
 from held
-where to_currency = '{{ var("reporting_currency") }}'
+where to_currency = '{{ reporting_currency() }}'
 union all
 select
     crossed.from_currency,

@@ -11,10 +11,7 @@ carriers as (
         account_id,
         kind,
         id as owner_id,
-        coalesce(
-            lead(loaded_at) over (partition by account_id, kind, id order by loaded_at),
-            timestamp '9999-12-31 00:00:00'
-        ) as next_read_at,
+        coalesce(superseded_at, timestamp '9999-12-31 00:00:00') as next_read_at,
         case
             when kind = 'customers' then {{ json_of_one(part_of_json('payload', '$.discount')) }}
             else {{ part_of_json('payload', '$.discounts') }}

@@ -17,11 +17,12 @@ embedded as (
         observed_at,
         loaded_at,
         turn,
+        place,
         {{ text_in_json('entry', '$.id') }} as subscription_item_id,
         {{ text_in_json('entry', '$.price.id') }} as price_id,
         {{ text_in_json('entry', '$.quantity') }} as quantity
     from ({{ entries_of_json('told', 'items', [
-        'account_id', 'subscription_id', 'observed_at', 'loaded_at', 'turn'
+        'account_id', 'subscription_id', 'observed_at', 'loaded_at', 'turn', 'place'
     ]) }}) as entries
 
 ),
@@ -35,6 +36,7 @@ observed as (
         told.observed_at,
         told.loaded_at,
         told.turn,
+        told.place,
         embedded.price_id,
         embedded.quantity
     from told
@@ -49,6 +51,7 @@ observed as (
             and told.observed_at = embedded.observed_at
             and told.loaded_at = embedded.loaded_at
             and told.turn = embedded.turn
+            and told.place = embedded.place
             and items.subscription_item_id = embedded.subscription_item_id
     union all
     select
@@ -57,6 +60,7 @@ observed as (
         loaded_at as observed_at,
         loaded_at,
         3 as turn,
+        position as place,
         case when not is_deleted then {{ text_in_json('payload', '$.price.id') }} end as price_id,
         {{ text_in_json('payload', '$.quantity') }} as quantity
     from versions
@@ -83,7 +87,7 @@ ordered as (
             and observed.subscription_item_id = items.subscription_item_id
     window later as (
         partition by observed.account_id, observed.subscription_item_id
-        order by observed.observed_at, observed.loaded_at, observed.turn
+        order by observed.observed_at, observed.loaded_at, observed.turn, observed.place
     )
 
 )

@@ -40,7 +40,8 @@ used as (
         'metered' as component,
         periods.period_end - interval '1 microsecond' as valid_from,
         lead(periods.period_end - interval '1 microsecond') over (
-            partition by periods.account_id, periods.subscription_item_id order by periods.period_end
+            partition by periods.account_id, periods.subscription_item_id
+            order by periods.period_end, periods.period_start
         ) as valid_to,
         {{ monthly_amount('periods.rated_amount_minor', 'intervals.intervals_per_year', 'prices.interval_count') }}
             as mrr_minor,

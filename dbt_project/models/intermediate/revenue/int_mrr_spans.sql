@@ -40,6 +40,8 @@ known as (
         on
             counted.account_id = as_of.account_id
             and counted.valid_from < {{ end_of_day('as_of.as_of') }}
+    -- a period that was billed after the next one had begun, or that ends with another, says nothing of any time
+    where coalesce(counted.valid_from < counted.valid_to, true)
 
 ),
 

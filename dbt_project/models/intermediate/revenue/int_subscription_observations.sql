@@ -16,6 +16,7 @@ objects as (
         account_id,
         kind,
         loaded_at,
+        position,
         is_deleted,
         case when kind = 'events' then {{ text_in_json('payload', '$.type') }} end as event_type,
         {{ time_in_json('payload', '$.created') }} as created_at,
@@ -33,6 +34,7 @@ described as (
         account_id,
         kind,
         loaded_at,
+        position,
         event_type,
         created_at,
         {{ text_in_json('body', '$.id') }} as subscription_id,
@@ -60,6 +62,8 @@ select
         when event_type = 'customer.subscription.deleted' then 2
         else 1
     end as turn,
+    -- and at last as Stripe lists them, events newest first
+    case when kind = 'events' then -position else position end as place,
     -- no more than ten items are embedded; loads read them all, each by itself
     case when kind = 'events' and has_more_items = 'false' then items end as items
 from described

@@ -26,7 +26,7 @@ ordered as (
             and observed.subscription_id = subscriptions.subscription_id
     window later as (
         partition by observed.account_id, observed.subscription_id
-        order by observed.observed_at, observed.loaded_at, observed.turn
+        order by observed.observed_at, observed.loaded_at, observed.turn, observed.place
     )
 
 ),
@@ -56,7 +56,12 @@ rebuilt as (
         subscriptions.account_id,
         subscriptions.subscription_id,
         subscriptions.started_at,
-        coalesce(subscriptions.trial_ends_at, subscriptions.started_at) as counted_from,
+        -- a trial may begin in the middle of a paid life
+        least(
+            greatest(subscriptions.started_at, subscriptions.trial_started_at),
+            greatest(subscriptions.started_at, subscriptions.trial_ends_at)
+        ) as trial_from,
+        greatest(subscriptions.started_at, subscriptions.trial_ends_at) as counted_from,
         least(as_of.landed_from, subscriptions.ended_at) as ends_at
     from subscriptions
     inner join as_of
@@ -73,18 +78,28 @@ select
     account_id,
     subscription_id,
     started_at as valid_from,
-    least(counted_from, ends_at) as valid_to,
-    false as is_counted,
+    least(trial_from, ends_at) as valid_to,
+    true as is_counted,
     true as is_reconstructed
 from rebuilt
-where started_at < least(counted_from, ends_at)
+where started_at < least(trial_from, ends_at)
 union all
 select
     account_id,
     subscription_id,
-    greatest(counted_from, started_at) as valid_from,
+    trial_from as valid_from,
+    least(counted_from, ends_at) as valid_to,
+    false as is_counted,
+    true as is_reconstructed
+from rebuilt
+where trial_from < least(counted_from, ends_at)
+union all
+select
+    account_id,
+    subscription_id,
+    counted_from as valid_from,
     ends_at as valid_to,
     true as is_counted,
     true as is_reconstructed
 from rebuilt
-where greatest(counted_from, started_at) < ends_at
+where counted_from < ends_at

@@ -78,7 +78,12 @@ placed as (
             {{ end_of_day('as_of.as_of') }}
         ) as used_until,
         as_of.as_of,
-        coalesce(listed.period_start < items.trial_ends_at, false) as is_trial,
+        coalesce(
+            listed.period_start < items.trial_ends_at
+            -- a trial may begin in the middle of a paid life
+            and coalesce(listed.period_start >= items.trial_started_at, true),
+            false
+        ) as is_trial,
         not listed.is_known
         and coalesce(items.is_alive, false)
         and listed.period_end > {{ end_of_day('as_of.as_of') }} as is_open,

@@ -1,6 +1,7 @@
 {# Each period beside the one summary of it, and what it used of the UTC day that it begins on, which it may share with
    the period before. Days say only their total: what earlier periods did not use of all days so far is left for this.
    Days are joined by month, so that each meets one or two periods, and not all of its customer's. #}
+{% set by_item = 'partition by account_id, subscription_item_id, meter_id order by period_start' %}
 with
 
 periods as (select * from {{ ref('int_billing_periods') }}),
@@ -28,14 +29,12 @@ placed as (
 
     select
         *,
-        lead(starts_on) over by_period as next_starts_on,
+        lead(starts_on) over ({{ by_item }}) as next_starts_on,
         coalesce(sum(measured_quantity) over earlier, 0) as earlier_quantity,
         count(measured_quantity) over earlier as earlier_measured,
         count(*) over earlier as earlier_periods
     from measured
-    window
-        by_period as (partition by account_id, subscription_item_id, meter_id order by period_start),
-        earlier as (by_period rows between unbounded preceding and 1 preceding)
+    window earlier as ({{ by_item }} rows between unbounded preceding and 1 preceding)
 
 ),
 
@@ -64,9 +63,8 @@ days as (
     inner join meter_usage
         on
             {{ same_keys('months', 'meter_usage', ['account_id', 'customer_id', 'meter_id']) }}
-            and {{ month_start('meter_usage.usage_date') }} = {{ add_months(
-                month_start('months.starts_on'), 'months.month_number'
-            ) }}
+            and {{ month_start('meter_usage.usage_date') }}
+            = {{ add_months(month_start('months.starts_on'), 'months.month_number') }}
             and months.starts_on <= meter_usage.usage_date
             and months.until_day > meter_usage.usage_date
     group by

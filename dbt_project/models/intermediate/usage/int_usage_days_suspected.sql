@@ -22,12 +22,17 @@ compared as (
         account_id,
         subscription_item_id,
         {% for day in range(1, 8) -%}
-            count(quantity_{{ day }}) over (by_week rows between 8 preceding and 1 preceding) as seen_{{ day }},
+            count(quantity_{{ day }}) over last_8 as seen_{{ day }},
             {{ far_below[day - 1] | join(' + ') }} as below_{{ day }},
         {% endfor -%}
         week_end
     from weeks
-    window by_week as (partition by account_id, subscription_item_id order by week_end)
+    window
+        by_week as (partition by account_id, subscription_item_id order by week_end),
+        last_8 as (
+            partition by account_id, subscription_item_id order by week_end
+            rows between 8 preceding and 1 preceding
+        )
 
 ),
 
@@ -61,7 +66,7 @@ select
     subscription_item_id,
     suspected_on,
     cast(
-        sum(case when suspected_on - suspected_before <= 112 then 0 else 1 end) over (
+        sum(case when {{ days_from('suspected_before', 'suspected_on') }} <= 112 then 0 else 1 end) over (
             partition by account_id, subscription_item_id order by suspected_on
         ) as bigint
     ) as stretch

@@ -14,7 +14,9 @@ days_paired as (
         pairs.period_start,
         case
             when usage_daily.usage_date >= pairs.counts_from then usage_daily.usage_date
-            else pairs.counts_from + cast(usage_daily.usage_date - pairs.previous_counts_from as integer)
+            else pairs.counts_from + cast(
+                {{ days_from('pairs.previous_counts_from', 'usage_daily.usage_date') }} as integer
+            )
         end as usage_date,
         case
             when usage_daily.usage_date >= pairs.counts_from then usage_daily.quantity

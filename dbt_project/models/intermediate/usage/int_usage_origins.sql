@@ -6,6 +6,8 @@ invoice_lines as (select * from {{ ref('int_invoice_lines') }}),
 item_states as (select * from {{ ref('int_item_states') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
 
+numbered as (select *, {{ numbers_between(0, 52) }} as weeks_before from items where is_metered),
+
 item_origins as (
 
     select
@@ -14,11 +16,10 @@ item_origins as (
         price_id,
         ended_at,
         as_of,
-        as_of - 7 * {{ numbers_between(0, 52) }} as origin_date,
+        as_of - 7 * weeks_before as origin_date,
         first_day,
         last_day
-    from items
-    where is_metered
+    from numbered
 
 ),
 

@@ -36,9 +36,9 @@ framed as (
 
     select
         *,
-        sum(quantity) over (by_week rows between 1 preceding and current row) as quantity_14,
+        sum(quantity) over last_2 as quantity_14,
         sum(quantity) over last_4 as quantity_28,
-        sum(quantity) over (by_week rows between 7 preceding and current row) as quantity_56,
+        sum(quantity) over last_8 as quantity_56,
         sum(zero_days) over last_4 as zero_days_28,
         {{ share_of('sum(quantity) over last_4', 'least(days_until, 28)', 'double') }} as mean_28,
         sum(week_deviation) over last_4 as deviation_28,
@@ -50,7 +50,18 @@ framed as (
     from spread
     window
         by_week as (partition by account_id, subscription_item_id, known_on order by week_end),
-        last_4 as (by_week rows between 3 preceding and current row)
+        last_2 as (
+            partition by account_id, subscription_item_id, known_on order by week_end
+            rows between 1 preceding and current row
+        ),
+        last_4 as (
+            partition by account_id, subscription_item_id, known_on order by week_end
+            rows between 3 preceding and current row
+        ),
+        last_8 as (
+            partition by account_id, subscription_item_id, known_on order by week_end
+            rows between 7 preceding and current row
+        )
 
 )
 
@@ -66,7 +77,7 @@ select
     {{ share_of('framed.quantity_91', 'least(framed.days_until, 91)', 'double') }} as mean_91,
     {{ share_of('framed.quantity_364', 'least(framed.days_until, 364)', 'double') }} as mean_364,
     -- squares within each week, and those of the weeks' means about the mean of all
-    round(sqrt({{ share_of(
+    cast(cast(sqrt({{ share_of(
         'framed.deviation_28'
         ~ ' + framed.days * power(framed.week_mean - framed.mean_28, 2)'
         ~ ' + coalesce(framed.days_1 * power(framed.week_mean_1 - framed.mean_28, 2), 0)'
@@ -74,7 +85,7 @@ select
         ~ ' + coalesce(framed.days_3 * power(framed.week_mean_3 - framed.mean_28, 2), 0)',
         'least(framed.days_until, 28) - 1',
         'double'
-    ) }}), 6) as sd_28,
+    ) }}) as decimal(38, 6)) as {{ double_type() }}) as sd_28,
     {{ share_of('framed.zero_days_28', 'least(framed.days_until, 28)', 'double') }} as zero_share_28,
     framed.last_used_until as last_used_on,
     framed.quantity_7 as last_1,

@@ -25,9 +25,14 @@ framed as (
         is_for_origin
     from weeks
     window
-        by_week as (partition by account_id, subscription_item_id, known_on order by week_end),
-        last_4 as (by_week rows between 3 preceding and current row),
-        last_8 as (by_week rows between 7 preceding and current row)
+        last_4 as (
+            partition by account_id, subscription_item_id, known_on order by week_end
+            rows between 3 preceding and current row
+        ),
+        last_8 as (
+            partition by account_id, subscription_item_id, known_on order by week_end
+            rows between 7 preceding and current row
+        )
 
 )
 

@@ -58,12 +58,24 @@ running as (
         cast(sum(days) over until as bigint) as days_until,
         cast(sum(zero_days) over until as bigint) - cast(zero_days as bigint) as zero_days_before,
         cast(sum(quantity) over until - quantity as decimal(38, 6)) as quantity_before,
-        max(last_used_on) over (until rows between unbounded preceding and 1 preceding) as last_used_before,
-        sum(quantity) over (until rows between 12 preceding and current row) as quantity_91,
-        sum(quantity) over (until rows between 51 preceding and current row) as quantity_364
+        max(last_used_on) over before as last_used_before,
+        sum(quantity) over last_13 as quantity_91,
+        sum(quantity) over last_52 as quantity_364
     from weeks
     window
-        until as (partition by account_id, subscription_item_id order by week_end)
+        until as (partition by account_id, subscription_item_id order by week_end),
+        before as (
+            partition by account_id, subscription_item_id order by week_end
+            rows between unbounded preceding and 1 preceding
+        ),
+        last_13 as (
+            partition by account_id, subscription_item_id order by week_end
+            rows between 12 preceding and current row
+        ),
+        last_52 as (
+            partition by account_id, subscription_item_id order by week_end
+            rows between 51 preceding and current row
+        )
 
 )
 

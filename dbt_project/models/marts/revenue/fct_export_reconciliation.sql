@@ -1,5 +1,4 @@
-{# Invoices of ours that an export leaves out count as missing there only within what its file covers: between the
-   first and the last invoice in it, by the time they were made. #}
+{# Invoices of ours that an export leaves out are missing there between the first and the last invoice in its file. #}
 with
 
 exported as (select * from {{ ref('stg_exports__invoice_amounts') }}),
@@ -19,6 +18,19 @@ named as (
             and exported.invoice_number = ours.number
             and exported.kind = 'invoice'
             and exported.invoice_id is null
+
+),
+
+-- one export may know an invoice by its id and another by its number: the newest one says what it is
+placed as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, kind, record_id
+            order by loaded_at desc, file_id desc, export_key desc
+        ) as place
+    from named
 
 ),
 
@@ -91,11 +103,12 @@ compared as (
         end as status,
         named.loaded_at as exported_at
     from every_record
-    left join named
+    left join placed as named
         on
             every_record.account_id = named.account_id
             and every_record.kind = named.kind
             and every_record.record_id = named.record_id
+            and named.place = 1
     left join ours
         on
             every_record.account_id = ours.account_id

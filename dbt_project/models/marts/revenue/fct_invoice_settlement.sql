@@ -73,7 +73,7 @@ settled as (
     where
         invoices.finalized_at is not null
         -- what is void was never to be paid
-        and invoices.status != 'void'
+        and coalesce(invoices.status, '') != 'void'
 
 ),
 

@@ -24,7 +24,7 @@ converted as (
     left join currencies as own
         on months.currency = own.currency
     left join currencies as reporting
-        on reporting.currency = '{{ var("reporting_currency") }}'
+        on reporting.currency = '{{ reporting_currency() }}'
 
 )
 
@@ -39,7 +39,7 @@ select
     committed_mrr_minor + metered_mrr_minor as mrr_minor,
     is_living,
     is_reconstructed,
-    '{{ var("reporting_currency") }}' as reporting_currency,
+    '{{ reporting_currency() }}' as reporting_currency,
     committed_reporting_minor,
     metered_reporting_minor,
     committed_reporting_minor + metered_reporting_minor as reporting_mrr_minor,

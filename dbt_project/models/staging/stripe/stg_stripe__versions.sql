@@ -47,6 +47,9 @@ placed as (
         lead(loaded_at) over later is null as is_current,
         livemode,
 
+        -- numbers: its place in the raw table; of rows of one load, what was appended later has a greater one
+        position,
+
         -- times in UTC: when this version was read, and when the next one was
         loaded_at,
         lead(loaded_at) over later as superseded_at
