@@ -8,7 +8,6 @@ refresh.
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from dlt_pipelines.settings import Settings
+from dlt_pipelines.stages import environment
 from dlt_pipelines.warehouse import explain
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
@@ -43,7 +43,7 @@ def build(settings: Settings, as_of: date | None, full_refresh: bool = False, pr
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = ("--project-dir", str(project), "--profiles-dir", str(project))
     command = (*DBT, "build", *where, "--exclude", "tag:after_ml", *anew, *day)
-    code = subprocess.run(command, cwd=project.parent, env=_environment(settings), check=False).returncode
+    code = subprocess.run(command, cwd=project.parent, env=environment(settings.data), check=False).returncode
     if code == 0:
         _note(settings.warehouse, made_of)
     return code
@@ -84,14 +84,3 @@ def _note(warehouse: Path, made_of: str | None) -> None:
                 connection.execute(f"insert into {NOTE} values (?)", [made_of])  # noqa: S608 - our own name
     except duckdb.Error as error:
         raise explain(warehouse, error) from error
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """dbt writes its working files into the state folder, and tells nobody that it ran."""
-    return os.environ | {
-        "METERWISE_DATA": str(settings.data.absolute()),
-        "DBT_TARGET_PATH": str(settings.data.absolute() / "dbt"),
-        "DBT_LOG_PATH": str(settings.data.absolute() / "logs"),
-        "DO_NOT_TRACK": "true",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }

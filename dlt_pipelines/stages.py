@@ -99,6 +99,19 @@ def loop_stages(as_of: date | None) -> list[Stage]:
     ]
 
 
+def environment(data: Path) -> dict[str, str]:
+    """What a stage is started with: its working files lie in the state folder `data`, it tells nobody that it ran."""
+    return os.environ | {
+        "METERWISE_DATA": str(data.absolute()),
+        "DBT_TARGET_PATH": str(data.absolute() / "dbt"),
+        "DBT_LOG_PATH": str(data.absolute() / "logs"),
+        "DO_NOT_TRACK": "true",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+
+
 def run_stage(stage: Stage, data: Path) -> Outcome:
     """Run one stage to its end, its output in `data/logs/<stage>.log`. An interrupt ends the child first."""
     log = data / "logs" / f"{stage.name}.log"
@@ -107,19 +120,15 @@ def run_stage(stage: Stage, data: Path) -> Outcome:
         log.write_bytes(b"")
     except OSError as error:
         raise FolderUnusable(f"{log} cannot be written ({error.strerror}); make room or move it, run again.") from error
-    environment = os.environ | {
-        "METERWISE_DATA": str(data),
-        "DBT_TARGET_PATH": str(data / "dbt"),
-        "DBT_LOG_PATH": str(data / "logs"),
-        "DO_NOT_TRACK": "true",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-    }
     started = time.monotonic()
     with log.open("wb") as out:
         child = subprocess.Popen(
-            stage.command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            stage.command,
+            cwd=ROOT,
+            env=environment(data),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
         )
         try:
             _, status, usage = os.wait4(child.pid, 0)
