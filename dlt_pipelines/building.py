@@ -10,20 +10,17 @@ from __future__ import annotations
 import hashlib
 import signal
 import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from dlt_pipelines.settings import Settings
-from dlt_pipelines.stages import environment
+from dlt_pipelines.stages import DBT, ROOT, environment
 from dlt_pipelines.warehouse import explain
 
-PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+PROJECT = ROOT / "dbt_project"
 DEFINITIONS = ("dbt_project.yml", "models", "macros", "seeds")
-NOTE = "intermediate.last_build"
-DBT = (sys.executable, "-m", "dbt.cli.main", "--no-use-colors")
 
 
 def build(settings: Settings, as_of: date | None, full_refresh: bool = False, project: Path = PROJECT) -> int:
@@ -65,7 +62,7 @@ def _noted(warehouse: Path) -> str | None:
         return None
     try:
         with duckdb.connect(str(warehouse), read_only=True) as connection:
-            return str(connection.execute(f"select made_of from {NOTE}").fetchall()[0][0])  # noqa: S608 - our own name
+            return str(connection.execute("select made_of from intermediate.last_build").fetchall()[0][0])
     except (duckdb.CatalogException, IndexError):
         return None
     except duckdb.Error as error:
@@ -79,8 +76,8 @@ def _note(warehouse: Path, made_of: str | None) -> None:
     try:
         with duckdb.connect(str(warehouse)) as connection:
             connection.execute("create schema if not exists intermediate")
-            connection.execute(f"create or replace table {NOTE} (made_of varchar)")
+            connection.execute("create or replace table intermediate.last_build (made_of varchar)")
             if made_of is not None:
-                connection.execute(f"insert into {NOTE} values (?)", [made_of])  # noqa: S608 - our own name
+                connection.execute("insert into intermediate.last_build values (?)", [made_of])
     except duckdb.Error as error:
         raise explain(warehouse, error) from error

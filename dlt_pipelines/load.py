@@ -17,6 +17,7 @@ from dlt_pipelines.context import Batch, Load
 from dlt_pipelines.crew import Crew
 from dlt_pipelines.errors import LoaderError, PermissionMissing
 from dlt_pipelines.events import News, read_events
+from dlt_pipelines.exports.tables import ensure_tables as ensure_export_tables
 from dlt_pipelines.landing import Landing
 from dlt_pipelines.objects import read_account
 from dlt_pipelines.permissions import all_missing, missing_permissions
@@ -28,7 +29,7 @@ from dlt_pipelines.settings import Settings, require_key
 from dlt_pipelines.state import Cursors, reading_list
 from dlt_pipelines.stripe_api import ACCOUNT, EVENTS, KINDS
 from dlt_pipelines.usage import DAYS, HOURS, PERIODS, MeteredUsage
-from dlt_pipelines.usage_log.tables import ensure_tables
+from dlt_pipelines.usage_log.tables import ensure_tables as ensure_usage_tables
 from dlt_pipelines.warehouse import Warehouse, explain, mode, open_warehouse
 
 
@@ -65,7 +66,8 @@ def load(settings: Settings, progress: Progress) -> Loaded:
     require_key(settings)
     connection = open_warehouse(settings.warehouse)
     try:
-        ensure_tables(connection)  # dbt reads them whether usage logs are used or not
+        ensure_usage_tables(connection)  # dbt reads these and those whether files were dropped in or not
+        ensure_export_tables(connection)
         begun, account, landing, mark = _begin(settings, connection, progress)
         try:
             return _load(settings, begun, account, landing, mark)

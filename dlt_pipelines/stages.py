@@ -22,6 +22,7 @@ from pathlib import Path
 from dlt_pipelines.errors import FolderUnusable, Locked
 
 ROOT = Path(__file__).resolve().parent.parent
+DBT = (sys.executable, "-m", "dbt.cli.main", "--no-use-colors")
 PATIENCE_S = 10  # what a stage may take to end when asked
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -82,7 +83,7 @@ class Outcome:
 
 def loop_stages(as_of: date | None) -> list[Stage]:
     """The loop of design.md section 1, in order; `as_of` replays an earlier UTC day."""
-    python, dbt = (sys.executable, "-m"), (sys.executable, "-m", "dbt.cli.main", "--no-use-colors")
+    python = (sys.executable, "-m")
     where = ("--project-dir", "dbt_project", "--profiles-dir", "dbt_project")
     day = ("--vars", f"{{as_of: '{as_of}'}}") if as_of else ()
     at = ("--as-of", as_of.isoformat()) if as_of else ()
@@ -94,7 +95,7 @@ def loop_stages(as_of: date | None) -> list[Stage]:
         Stage("drift", (*python, "ml", "drift", *at), frozenset({0, 3, 7})),
         Stage("train", (*python, "ml", "train", "--if-needed", *at), may_idle),
         Stage("score", (*python, "ml", "score", *at), may_idle),
-        Stage("recommend", (*dbt, "build", *where, "--select", "tag:after_ml", *day)),
+        Stage("recommend", (*DBT, "build", *where, "--select", "tag:after_ml", *day)),
         Stage("publish", (*python, "dlt_pipelines", "publish")),
     ]
 

@@ -28,7 +28,7 @@ ANYWHERE = {
     r"\barg_(max|min)\b": "latest_by, earliest_by",
     r"\bmedian\s*\(": "median_of",
     r"\b(unnest|generate_series|range)\s*\(": "days_between, numbers_between, unnest_tiers",
-    r"\b(list|map|struct|array(?!_by_position)|json(?!_of_))_\w+\s*\(": "json.sql, or a dispatched macro",
+    r"\b(list|map|struct|array|json)_\w+\s*\(": "json.sql, or a dispatched macro",
     r"\b(list|mode|string_agg|sha256|try_cast|error)\s*\(": "a dispatched macro",
     r"\bunion\s+all\s+by\s+name\b": "columns in one order",
     r"\b(read_parquet|read_csv|read_json)\s*\(": "score_source",

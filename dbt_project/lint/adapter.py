@@ -16,5 +16,6 @@ def dispatch(context: Context, name: str, package: str = "meterwise") -> Callabl
     known = context.get_all()
     for prefix in ("duckdb__", "default__"):
         if prefix + name in known:
-            return known[prefix + name]  # type: ignore[no-any-return]
+            macro: Callable[..., Any] = known[prefix + name]
+            return macro
     raise LookupError(f"there is no macro default__{name} in {package}")

@@ -22,5 +22,5 @@ def _compile_once(environment: Environment, *what: Any, **how: Any) -> CodeType:
     return _compiled[key]
 
 
-Environment.compile = _compile_once  # type: ignore[assignment, method-assign]
+Environment.compile = _compile_once  # type: ignore[assignment, method-assign] # jinja2 has no hook for it
 gc.set_threshold(200_000, 20, 100)

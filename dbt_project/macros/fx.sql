@@ -22,10 +22,6 @@
     ) }}
 {%- endmacro %}
 
-{% macro power_of_ten(exponent) -%}
-    case {{ exponent }} when 0 then 1 when 1 then 10 when 2 then 100 when 3 then 1000 when 4 then 10000 end
-{%- endmacro %}
-
 {# An aggregate: the sum of amounts, null if any of them is not known. #}
 {% macro sum_if_known(amount) -%}
     cast(case when count({{ amount }}) = count(*) then sum({{ amount }}) end as bigint)

@@ -31,3 +31,8 @@
         '12 * ' ~ interval_count
     ) }}
 {%- endmacro %}
+
+{# How many minor units make one of the currency, by its exponent; null for one that no currency has. #}
+{% macro power_of_ten(exponent) -%}
+    case {{ exponent }} when 0 then 1 when 1 then 10 when 2 then 100 when 3 then 1000 when 4 then 10000 end
+{%- endmacro %}

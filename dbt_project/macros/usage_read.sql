@@ -4,7 +4,8 @@
    off and when.
 
    A model that uses it has the columns account_id, customer_id, meter_id and usage_date, reads int_usage_spans,
-   int_as_of and stg_stripe__meter_usage, and is configured with the hooks usage_read_hooks(). #}
+   int_as_of and stg_stripe__meter_usage, and is configured with the hooks prepare_usage_read, forget_usage_changed and
+   remember_usage_read. #}
 {% macro usage_read() -%}
     {{ ref('int_usage_spans') | string | replace('int_usage_spans', this.identifier ~ '_read') }}
 {%- endmacro %}

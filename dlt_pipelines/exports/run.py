@@ -61,7 +61,7 @@ def _land(connection: duckdb.DuckDBPyConnection, path: Path, account_id: str, un
     if landed := connection.execute(known, [fingerprint]).fetchone():
         return f"{path}: landed before as {landed[0]}, skipped"
     stamp = datetime.now(UTC).replace(tzinfo=None)
-    (next_id,) = connection.execute(f"select coalesce(max(file_id), 0) + 1 from {SCHEMA}.files").fetchall()[0]  # noqa: S608
+    (next_id,) = connection.execute(f"select coalesce(max(file_id), 0) + 1 from {SCHEMA}.files").fetchall()[0]  # noqa: S608 - a fixed name
     connection.begin()
     try:
         with opened(path) as rows:

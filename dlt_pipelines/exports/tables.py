@@ -1,4 +1,4 @@
-"""The schema raw_exports: three tables that only grow. dbt's macro empty_exports makes the same for a first build."""
+"""The schema raw_exports: three tables that only grow. A load makes them, so that dbt finds them without an export."""
 
 import duckdb
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import duckdb
 
+from dlt_pipelines.exports.tables import ensure_tables as ensure_export_tables
 from dlt_pipelines.rows import CHILD_SCHEMA, KIND_SCHEMA, PERIOD_SCHEMA, PROBLEM_SCHEMA, REPORT_SCHEMA, USAGE_SCHEMA
 from dlt_pipelines.stripe_api import ACCOUNT as ACCOUNT_KIND
 from dlt_pipelines.stripe_api import EVENTS, KINDS
-from dlt_pipelines.usage_log import ensure_tables
+from dlt_pipelines.usage_log import ensure_tables as ensure_usage_tables
 
 ACCOUNT = "acct_test"
 LOADED_AT = datetime.fromisoformat("2026-03-01T06:00:00")  # UTC without zone, as the warehouse keeps it
@@ -46,7 +47,8 @@ class RawWarehouse:
         data.mkdir(parents=True, exist_ok=True)
         self._con = duckdb.connect(str(data / "warehouse.duckdb"))
         self._con.execute("create schema if not exists raw_stripe")
-        ensure_tables(self._con)
+        ensure_usage_tables(self._con)
+        ensure_export_tables(self._con)
         self._newest = LOADED_AT
         for table, schema in TABLES.items():
             empty = schema.empty_table()  # noqa: F841 - the query reads it

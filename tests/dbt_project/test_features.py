@@ -123,7 +123,7 @@ def put(bench: Bench, table: str, rows: Sequence[Mapping[str, object]], columns:
     if columns:
         bench.con.execute(f"create table {table} ({columns})")
     if rows:
-        found = pa.table({name: pa.array([row[name] for row in rows]) for name in rows[0]})  # noqa: F841
+        found = pa.table({name: pa.array([row[name] for row in rows]) for name in rows[0]})  # noqa: F841 - the query reads it
         exact = "* replace (cast(quantity as decimal(18, 6)) as quantity)" if "quantity" in rows[0] else "*"
         into = f"insert into {table} by name" if columns else f"create table {table} as"
         bench.con.execute(f"{into} select {exact} from found")
@@ -142,7 +142,7 @@ def same(left: object, right: object) -> bool:
         return len(left) == len(right) and all(map(same, left, right))
     if left is None or right is None or isinstance(left, date):
         return left == right
-    return float(left) == pytest.approx(float(right), rel=1e-9, abs=2e-6)  # type: ignore[arg-type]
+    return float(left) == pytest.approx(float(right), rel=1e-9, abs=2e-6)  # type: ignore[arg-type] # all else are numbers
 
 
 def wrong(bench: Bench, query: str, says: Callable[[str, date], Mapping[str, object]]) -> tuple[int, list[object]]:

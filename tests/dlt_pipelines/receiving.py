@@ -110,7 +110,7 @@ def _serve(data: Path, how: How, says: Connection) -> None:
                 land(inbox, arrivals)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        Inbox.land = killed  # type: ignore[method-assign, assignment]
+        Inbox.land = killed  # type: ignore[method-assign, assignment] # to die in its middle
     serve(Settings(data=data, api_key=how.api_key, webhook_secrets=how.secrets), "127.0.0.1", 0, says.send)
 
 

@@ -23,7 +23,7 @@ def test_answers_are_handled_one_at_a_time_in_the_thread_that_iterates_and_may_a
         yield "table", table_of(KIND_SCHEMA, [])
 
     for number in range(20):
-        crew.add(Job("/a", lambda number=number: number, then))  # type: ignore[misc]
+        crew.add(Job("/a", lambda number=number: number, then))  # type: ignore[misc] # a default that binds the number
 
     assert len(list(crew.run())) == 40
     assert sorted(handled) == [*range(20), *range(100, 120)]
@@ -104,6 +104,6 @@ def test_who_stops_listening_ends_the_work_too() -> None:
     rows = crew.run()
     next(rows)
 
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()  # type: ignore[attr-defined] # it is a generator
 
     assert stopped.is_set()

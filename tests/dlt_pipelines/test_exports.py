@@ -13,7 +13,6 @@ from dlt_pipelines.errors import ExportUnreadable, OtherAccount
 from dlt_pipelines.exports import land_exports
 from dlt_pipelines.exports.header import read_header
 from dlt_pipelines.settings import Settings
-from tests.commands import ROOT
 
 ACCOUNT = "acct_1"
 SIGMA = "id,invoice_id,currency,amount,description\n"
@@ -141,24 +140,3 @@ def test_a_path_where_no_export_is_and_another_account_are_refused(tmp_path: Pat
         con.execute("create schema raw_stripe; create table raw_stripe.accounts as select 'acct_2' as account_id")
     with pytest.raises(OtherAccount):
         land(tmp_path, file)
-
-
-def test_dbt_makes_the_same_empty_tables_as_the_loader() -> None:
-    """Two homes, because a warehouse must build before the first export: their columns are held equal."""
-    from dlt_pipelines.exports.tables import ensure_tables
-
-    macro = (ROOT / "dbt_project" / "macros" / "exports.sql").read_text()
-    statements = macro.partition("{% macro empty_exports() %}")[2].partition("{% endmacro %}")[0]
-    found = []
-    for make in (ensure_tables, lambda con: con.execute(statements)):
-        with duckdb.connect() as con:
-            make(con)
-            found.append(
-                con.execute(
-                    "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'raw_exports' "
-                    "order by table_name, column_index"
-                ).fetchall()
-            )
-
-    assert found[0] == found[1]
-    assert len(found[0]) > 20

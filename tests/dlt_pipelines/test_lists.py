@@ -79,7 +79,7 @@ def test_a_list_goes_on_when_all_of_a_page_is_deleted_before_the_next_is_asked_f
             stub.lists[PATH] = whole[100:]
         return answer(path, query)
 
-    stub.answer = deleting  # type: ignore[method-assign]
+    stub.answer = deleting  # type: ignore[method-assign] # to change the list meanwhile
     got = listed(stub, is_dated, workers=1)
 
     assert Counter(each for page in got for each in page) == Counter(ids)

@@ -148,7 +148,7 @@ def test_thin_events_are_stored(receiver: Receiving, data: Path) -> None:
         event("evt 1\n200 forged line of the log"),
         event("evt_x", created=-1),
         event("evt_x", created=2**64),
-        event("evt_x", livemode=None),  # type: ignore[arg-type]
+        event("evt_x", livemode=None),  # type: ignore[arg-type] # what no event may hold
         event("evt_\ud800"),
     ],
 )

@@ -102,9 +102,9 @@ def of_customer(account: Account, customer_id: str, day: date) -> dict[str, floa
         ("usage_ratio_28_91", "mean_28", "mean_91"),
         ("usage_mean_28", "mean_28", "mean_364"),
     ):
-        shares = [float(row[part]) / float(row[whole]) for row in rows if row[whole]]  # type: ignore[arg-type]
+        shares = [float(row[part]) / float(row[whole]) for row in rows if row[whole]]  # type: ignore[arg-type] # these columns hold numbers
         found[name] = sum(shares) / len(shares) if shares else None
-    zero = [float(row["zero_share_28"]) for row in rows]  # type: ignore[arg-type]
+    zero = [float(row["zero_share_28"]) for row in rows]  # type: ignore[arg-type] # as above
     found["zero_share_28"] = sum(zero) / len(zero) if zero else None
     since = [(day - row["last_used_on"]).days for row in rows if isinstance(row["last_used_on"], date)]
     found["days_since_last_usage"] = min(since, default=None)

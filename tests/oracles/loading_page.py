@@ -69,7 +69,7 @@ def rendered(text: str) -> str:
     for name, lines in PARTS.items():
         between = re.compile(rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
         body = "\n".join([*lines(), "", ""])
-        text = between.sub(lambda found, body=body: found[1] + body + found[2], text)  # type: ignore[misc]
+        text = between.sub(lambda found, body=body: found[1] + body + found[2], text)  # type: ignore[misc] # a lambda of two forms
     return text
 
 

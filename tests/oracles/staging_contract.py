@@ -6,7 +6,7 @@ Run `python -m tests.oracles.staging_contract` to write the page's tables anew a
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped] # the types are a package of their own
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "dbt_project" / "models" / "staging" / "stripe"

@@ -32,21 +32,6 @@
     median({{ measure }})
 {%- endmacro %}
 
-{# An aggregate: `measure` as an array of doubles of `length`, each value at its `position` (1-based), null where none is. #}
-{% macro array_by_position(measure, position, length) -%}
-    {{ adapter.dispatch('array_by_position', 'meterwise')(measure, position, length) }}
-{%- endmacro %}
-
-{% macro default__array_by_position(measure, position, length) -%}
-    cast(
-        list_value(
-            {%- for place in range(1, length + 1) %}
-            max(case when {{ position }} = {{ place }} then {{ measure }} end){{ ',' if not loop.last }}
-            {%- endfor %}
-        ) as double[{{ length }}]
-    )
-{%- endmacro %}
-
 {# The value that most rows have. #}
 {% macro commonest(value) -%}
     {{ adapter.dispatch('commonest', 'meterwise')(value) }}

@@ -30,15 +30,6 @@
     strftime({{ day }}, '%Y-%m-%d')
 {%- endmacro %}
 
-{# A decimal as the shortest text that says it exactly: 12.5, not 12.500000. #}
-{% macro decimal_text(number) -%}
-    {{ adapter.dispatch('decimal_text', 'meterwise')(number) }}
-{%- endmacro %}
-
-{% macro default__decimal_text(number) -%}
-    regexp_replace(regexp_replace(cast({{ number }} as varchar), '(\.\d*?)0+$', '\1'), '\.$', '')
-{%- endmacro %}
-
 {# A model's figure for people, with so many decimals: never for money. #}
 {% macro figure_to_text(figure, decimals) -%}
     {{ adapter.dispatch('figure_to_text', 'meterwise')(figure, decimals) }}
@@ -90,13 +81,4 @@
 
 {% macro default__cast_or_null(value, data_type) -%}
     try_cast({{ value }} as {{ data_type }})
-{%- endmacro %}
-
-{# A failure that names itself: the query ends with `message` (an SQL text) when it is evaluated. #}
-{% macro fail_with(message) -%}
-    {{ adapter.dispatch('fail_with', 'meterwise')(message) }}
-{%- endmacro %}
-
-{% macro default__fail_with(message) -%}
-    error({{ message }})
 {%- endmacro %}
