@@ -236,16 +236,6 @@ def _log_and_loads(raw: RawWarehouse) -> None:
 
 def _exports(raw: RawWarehouse) -> None:
     """An export that says something else of an invoice, and has a row that could not be read."""
-    raw.rows("create schema if not exists raw_exports")
-    raw.rows(
-        "create table raw_exports.invoice_amounts (account_id text, file_id integer, row_number bigint, kind text,"
-        " line_id text, invoice_id text, invoice_number text, currency text, amount text, units text,"
-        " loaded_at timestamp)"
-    )
-    raw.rows(
-        "create table raw_exports.quarantine (account_id text, file_id integer, path text, row_number bigint,"
-        " reason text, raw text, loaded_at timestamp)"
-    )
     row = {"account_id": "acct_test", "file_id": 1, "row_number": 1, "loaded_at": LOADED_AT}
     amount = {"kind": "invoice", "invoice_id": "in_wrong", "currency": "usd", "amount": "7.76", "units": "major"}
     raw.append("raw_exports.invoice_amounts", row | amount)
