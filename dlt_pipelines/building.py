@@ -8,7 +8,6 @@ refresh.
 from __future__ import annotations
 
 import hashlib
-import signal
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from dlt_pipelines.settings import Settings
+from dlt_pipelines.signals import interruptible
 from dlt_pipelines.stages import DBT, ROOT, environment
 from dlt_pipelines.warehouse import explain
 
@@ -36,11 +36,10 @@ def build(settings: Settings, as_of: date | None, full_refresh: bool = False, pr
         _note(settings.warehouse, None)  # until a build succeeds, nothing says what the warehouse was made of
     anew = () if is_same else ("--full-refresh",)
     day = ("--vars", f"{{as_of: '{as_of}'}}") if as_of else ()
-    # Asked to end, this ends dbt first: nobody else waits for it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = ("--project-dir", str(project), "--profiles-dir", str(project))
     command = (*DBT, "build", *where, "--exclude", "tag:after_ml", *anew, *day)
-    code = subprocess.run(command, cwd=project.parent, env=environment(settings.data), check=False).returncode
+    with interruptible():  # asked to end, this ends dbt first: nobody else waits for it
+        code = subprocess.run(command, cwd=project.parent, env=environment(settings.data), check=False).returncode
     if code == 0:
         _note(settings.warehouse, made_of)
     return code

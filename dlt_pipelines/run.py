@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from dlt_pipelines.errors import LoaderError
+from dlt_pipelines.signals import interruptible
 from dlt_pipelines.stages import Outcome, loop_stages, one_run_at_a_time, run_stage
 
 
@@ -29,8 +29,7 @@ def run_loop(data: Path, as_of: date | None, tell: Callable[[str], None]) -> lis
     """
     outcomes = []
     # Asked to end (systemd, CI), a run ends its stage first, as at Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with one_run_at_a_time(data):
+    with interruptible(), one_run_at_a_time(data):
         for stage in loop_stages(as_of):
             outcome = run_stage(stage, data)
             if not outcome.is_fine:

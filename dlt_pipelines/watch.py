@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType
 
 from dlt_pipelines import inbox
 from dlt_pipelines.errors import LoaderError
 from dlt_pipelines.run import StageFailed
 from dlt_pipelines.settings import Settings
+from dlt_pipelines.signals import interruptible
 from dlt_pipelines.stages import Stage, loop_stages, one_run_at_a_time, run_stage
 
 WATCHED = ("load", "build", "drift")  # anomalies are models, found by build
@@ -41,7 +40,7 @@ def watched_stages() -> list[Stage]:
 
 def cycle_once(settings: Settings, say: Say, stages: Sequence[Stage] | None = None) -> None:
     """One cycle and its line. Raises StageFailed, Locked, FolderUnusable, and KeyboardInterrupt at SIGTERM."""
-    with _interruptible():
+    with interruptible():
         say(_cycle(settings, watched_stages() if stages is None else stages))
 
 
@@ -51,7 +50,7 @@ def keep_watching(
     """Cycle until SIGINT or SIGTERM, which end a running stage first. A failed cycle is told and tried again."""
     stages, pace = watched_stages() if stages is None else stages, pace or Pace()
     failures = 0
-    with suppress(KeyboardInterrupt), _interruptible():
+    with suppress(KeyboardInterrupt), interruptible():
         say(f"Watching {settings.inbox}; a cycle every {pace.at_least_every / 60:.0f} minutes anyway. Ctrl-C ends it.")
         while True:
             try:
@@ -97,23 +96,6 @@ def _wait_for_news(settings: Settings, known: int, pace: Pace) -> None:
         if first and (now >= last + pace.settle or now >= first + pace.settle_at_most):
             return
         time.sleep(pace.poll)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does; a second signal changes nothing, so that a stage's end is not cut short."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _now() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ import uvicorn
 
 from dlt_pipelines.errors import CannotListen
 from dlt_pipelines.settings import Settings, require_webhook_secrets
+from dlt_pipelines.signals import answered_by
 from dlt_pipelines.webhooks.limits import CONNECTIONS, GuardedProtocol
 from dlt_pipelines.webhooks.receiver import PATH, Receiver
 from dlt_pipelines.webhooks.writer import Writer
@@ -49,12 +49,8 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answered_by(stop):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +15,13 @@ import pytest
 
 from dlt_pipelines.building import build, fingerprint
 from dlt_pipelines.settings import Settings
+from tests.commands import ROOT, clean_environment
 
+BUILD = """
+import sys; from pathlib import Path
+from dlt_pipelines.building import build; from dlt_pipelines.settings import Settings
+build(Settings(data=Path(sys.argv[1])), None, project=Path(sys.argv[2]))
+"""
 PROFILE = """
 tiny:
   target: dev
@@ -70,3 +80,30 @@ def test_a_build_is_known_by_its_files_and_its_day(project: Path) -> None:
     assert here != fingerprint(date(2026, 3, 1), project)
     (project / "models" / "said.sql").rename(project / "models" / "told.sql")
     assert here != fingerprint(None, project)
+
+
+def test_a_build_leaves_what_signals_do_as_it_was(project: Path, tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    settings = Settings(data=tmp_path / "data")
+    settings.data.mkdir()
+    assert build(settings, None, project=project) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_build_that_is_asked_to_end_ends_dbt_first(project: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    # over a month of work for DuckDB
+    (project / "models" / "endless.sql").write_text(
+        "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
+    )
+    command = [sys.executable, "-c", BUILD, str(data), str(project)]
+    building = subprocess.Popen(command, cwd=ROOT, env=clean_environment(data), stderr=subprocess.PIPE)
+    children = Path(f"/proc/{building.pid}/task/{building.pid}/children")
+    while not (dbt := children.read_text().split()):
+        assert building.poll() is None
+        time.sleep(0.05)
+    building.send_signal(signal.SIGTERM)
+    _, told = building.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in told  # which the command line makes exit code 130
+    assert not Path(f"/proc/{dbt[0]}").exists()
