@@ -16,7 +16,7 @@ import duckdb
 
 from dlt_pipelines.settings import Settings
 from dlt_pipelines.signals import interruptible
-from dlt_pipelines.stages import DBT, ROOT, environment
+from dlt_pipelines.stages import DBT, ROOT, end, environment
 from dlt_pipelines.warehouse import explain
 
 PROJECT = ROOT / "dbt_project"
@@ -38,8 +38,13 @@ def build(settings: Settings, as_of: date | None, full_refresh: bool = False, pr
     day = ("--vars", f"{{as_of: '{as_of}'}}") if as_of else ()
     where = ("--project-dir", str(project), "--profiles-dir", str(project))
     command = (*DBT, "build", *where, "--exclude", "tag:after_ml", *anew, *day)
-    with interruptible():  # asked to end, this ends dbt first: nobody else waits for it
-        code = subprocess.run(command, cwd=project.parent, env=environment(settings.data), check=False).returncode
+    with interruptible():
+        dbt = subprocess.Popen(command, cwd=project.parent, env=environment(settings.data))
+        try:
+            code = dbt.wait()
+        except BaseException:
+            end(dbt)  # nobody else waits for it, and it holds the warehouse
+            raise
     if code == 0:
         _note(settings.warehouse, made_of)
     return code
