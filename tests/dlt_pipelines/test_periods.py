@@ -231,7 +231,7 @@ def test_an_old_invoice_that_gets_new_lines_names_their_periods(account: Meterin
     account.stub.lists["/v1/invoices"].append(invoice(3, "100"))
     account.run()
 
-    assert account.stub.ranges[0] == (minute(begun(3)), minute(begun(2)))
+    assert sorted(account.stub.ranges) == [(minute(begun(3)), minute(begun(2))), (minute(RUNNING), TODAY)]
 
 
 def test_a_line_that_does_not_name_its_subscription_is_that_of_the_invoices_customer(account: Metering) -> None:
