@@ -6,7 +6,15 @@
       'account_id': 'varchar', 'subscription_item_id': 'varchar', 'customer_id': 'varchar', 'meter_id': 'varchar',
       'as_of': 'date', 'forecast_date': 'date', 'horizon': 'integer',
       'yhat_mean': 'double', 'yhat_median': 'double',
-      'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double', 'baseline': 'double',
+      'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double',
+      'seasonal_naive': 'double', 'weekday_mean': 'double', 'demand_class': 'varchar',
+      'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
+      'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'usage_paths': {
+      'account_id': 'varchar', 'subscription_item_id': 'varchar', 'as_of': 'date', 'is_backtest': 'boolean',
+      'period_start': 'timestamp', 'period_number': 'integer', 'path': 'integer',
+      'quantity_so_far': 'double', 'path_quantity': 'double',
       'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
       'run_id': 'varchar', 'scored_at': 'timestamp',
     },
@@ -19,6 +27,12 @@
     'revenue_forecast': {
       'account_id': 'varchar', 'currency': 'varchar', 'as_of': 'date', 'month_start': 'date',
       'mrr_mean': 'double', 'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double',
+      'method': 'varchar', 'model_version': 'varchar', 'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'revenue_trend': {
+      'account_id': 'varchar', 'level': 'varchar', 'plan': 'varchar', 'currency': 'varchar', 'as_of': 'date',
+      'months_ahead': 'integer', 'metered_growth': 'double',
+      'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double', 'n': 'integer',
       'method': 'varchar', 'model_version': 'varchar', 'run_id': 'varchar', 'scored_at': 'timestamp',
     },
     'model_performance': {
