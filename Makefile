@@ -28,9 +28,9 @@ DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shell grep -s "^stripe_secret_key *=" .dlt/secrets.toml),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run load build train score recommend publish summary plan show approve decline apply log audit sandbox advance \
+.PHONY: help setup run load build train score recommend charts publish summary plan show approve decline apply log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
-  soak-webhooks bench-run bench-warehouse test-metrics lint format types test clean
+  soak-webhooks bench-run bench-ml bench-warehouse test-metrics lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,9 @@ recommend: setup ## dbt: forecasts, risks and recommendations as marts
 
 publish: setup ## replace the read-only copy of the marts in one step
 	@$(PY) -m dlt_pipelines publish
+
+charts: setup ## draw forecasts: one picture a customer (CUSTOMER=cus_… for one), one of revenue
+	@$(PY) -m ml charts $(if $(CUSTOMER),--customer "$(CUSTOMER)")
 
 summary: setup ## print the last run's summary again
 	@$(PY) -m dlt_pipelines summary
@@ -150,6 +153,9 @@ soak-webhooks: setup ## kill the webhook receiver 100 times between commit and a
 
 bench-run: setup ## time a first and a second run in an empty state folder
 	@$(PY) -m dlt_pipelines bench-run
+
+bench-ml: setup ## score forecasts on NN5, made-up panels and sandboxes, and time scoring (ONLY=… for one of them)
+	@$(PY) -m tests.benches.ml $(if $(ONLY),--only $(ONLY))
 
 bench-warehouse: setup ## time and weigh the dbt passes, at 10 million usage rows too (ONLY=100m for 100 million)
 	@$(PY) -m tests.benches.warehouse $(if $(ONLY),--only $(ONLY))

@@ -96,6 +96,7 @@ def loop_stages(as_of: date | None) -> list[Stage]:
         Stage("train", (*python, "ml", "train", "--if-needed", *at), may_idle),
         Stage("score", (*python, "ml", "score", *at), may_idle),
         Stage("recommend", (*DBT, "build", *where, "--select", "tag:after_ml", *day)),
+        Stage("charts", (*python, "ml", "charts"), may_idle),
         Stage("publish", (*python, "dlt_pipelines", "publish")),
     ]
 

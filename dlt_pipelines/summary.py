@@ -12,7 +12,8 @@ from dlt_pipelines.settings import Settings
 TITLES = {
     "rows": "Rows",
     "mrr": "MRR",
-    "models": "Models against their baselines (held-out time; lower is better)",
+    "forecasts": "Forecasts against what came (errors: lower is better)",
+    "invoices": "Next invoices that change most",
     "risk": "Most at risk",
     "recommendations": "Recommendations",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import date, datetime
+from pathlib import Path
 
 import click
 
@@ -27,7 +28,12 @@ def cli() -> None:
 @cli.command()
 @as_of_option
 @click.option("--if-needed", is_flag=True, help="Only without a champion, if it is 7 days old, or after drift.")
-def train(as_of: datetime | None, if_needed: bool) -> None:
+@click.option(
+    "--recipe",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Try the usage forecast with these JSON fields in place of the default recipe's; {} is the default itself.",
+)
+def train(as_of: datetime | None, if_needed: bool, recipe: Path | None) -> None:
     """Fit, hold out, gate and register the usage forecast and churn risk.
 
     \b
@@ -36,12 +42,13 @@ def train(as_of: datetime | None, if_needed: bool) -> None:
     """
     from ml import train as stage
 
-    stage.run(settings(), day(as_of), if_needed=if_needed, say=click.echo)
+    stage.run(settings(), day(as_of), if_needed=if_needed, say=click.echo, recipe_file=recipe)
 
 
 @cli.command()
 @as_of_option
-def score(as_of: datetime | None) -> None:
+@click.option("--horizon", type=click.IntRange(1, 90), default=90, show_default=True, help="Days of usage to forecast.")
+def score(as_of: datetime | None, horizon: int) -> None:
     """Append forecasts and risks by the champions to the score files.
 
     \b
@@ -50,7 +57,7 @@ def score(as_of: datetime | None) -> None:
     """
     from ml import score as stage
 
-    stage.run(settings(), day(as_of), click.echo)
+    stage.run(settings(), day(as_of), click.echo, horizon)
 
 
 @cli.command()
@@ -68,22 +75,111 @@ def drift(as_of: datetime | None) -> None:
         sys.exit(BREACH)
 
 
-@cli.command()
-def registry() -> None:
-    """List the registered versions, newest first, with their aliases.
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def registry(context: click.Context) -> None:
+    """List, compare and roll back registered versions (alone: list).
 
     \b
     Example:
-        python -m ml registry
+        python -m ml registry list
     """
+    if context.invoked_subcommand is None:
+        context.invoke(list_versions)
+
+
+@registry.command("list")
+def list_versions() -> None:
+    """List the registered versions, newest first, with their aliases and what the gate said.
+
+    \b
+    Example:
+        python -m ml registry list
+    """
+    from ml import comparison
     from ml import registry as stage
 
-    for entry, aliases in stage.entries(stage.connect(settings())):
-        tags = entry.tags
-        click.echo(
-            f"{entry.model:<15} {entry.version:>4}  {','.join(aliases):<20} {tags.get('as_of', ''):<10}  "
-            f"{tags.get('method', ''):<14} {tags.get('gate_reason', '')}"
-        )
+    for line in comparison.listing(stage.connect(settings(), suffix="")):
+        click.echo(line)
+
+
+@registry.command()
+@click.argument("model", default="usage_forecast")
+@click.argument("first", default="champion")
+@click.argument("second", default="challenger")
+def compare(model: str, first: str, second: str) -> None:
+    """Set two versions of MODEL side by side: recipe, data and every figure; FIRST and SECOND are numbers or aliases.
+
+    \b
+    Example:
+        python -m ml registry compare usage_forecast 3 champion
+    """
+    from ml import comparison, promotion
+    from ml import registry as stage
+
+    store, name = promotion.model_named(stage.connect(settings(), suffix=""), model)
+    for line in comparison.compare(store, name, first, second):
+        click.echo(line)
+
+
+@registry.command()
+@click.argument("model")
+@click.option("--to", "version", help="Return to this version instead of the champion's predecessor.")
+def rollback(model: str, version: str | None) -> None:
+    """Make the previous champion of MODEL champion again, and keep it for 7 days of data.
+
+    \b
+    Example:
+        python -m ml registry rollback usage_forecast --to 3
+    """
+    from ml import promotion, scores, train
+    from ml import registry as stage
+
+    store, name = promotion.model_named(stage.connect(settings(), suffix=""), model)
+    was, now, until = promotion.rollback(store, name, version, train.FEATURES[name], scores.new_run().at)
+    click.echo(
+        f"{now.name}: champion is version {now.version} ({now.tags.get('method', '-')}, as-of {now.tags['as_of']}) "
+        f"again, not {was.version}. `train --if-needed` leaves it until as-of {until}; `python -m ml score` applies it."
+    )
+
+
+@cli.command()
+@click.option("--customer", metavar="ID", help="Only this customer's page.")
+@click.option("--all", "everyone", is_flag=True, help="Every customer, however many there are.")
+def charts(customer: str | None, everyone: bool) -> None:
+    """Draw forecasts as pictures into the state folder's charts/: customers, and the company's revenue.
+
+    \b
+    Example:
+        python -m ml charts --customer cus_9Xk2
+    """
+    from ml import charts as stage
+
+    stage.run(settings(), customer, everyone, click.echo)
+
+
+@cli.group()
+def bench() -> None:
+    """The same models on anybody's data, for scorers to judge."""
+
+
+@bench.command()
+@click.option("--panel", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parquet.")
+@click.option("--horizon", type=click.IntRange(1, 90), default=28, show_default=True, help="Days ahead.")
+@click.option("--windows", type=click.IntRange(1, 26), default=3, show_default=True, help="Cutoffs, a horizon apart.")
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Forecasts, Parquet.")
+def backtest(panel: Path, horizon: int, windows: int, output: Path) -> None:
+    """Forecast the last windows of a daily panel (unique_id, ds, y; gaps allowed).
+
+    \b
+    Example:
+        python -m ml bench backtest --panel panel.parquet --horizon 28 --windows 3 --output forecasts.parquet
+    """
+    from ml import bench as stage
+    from ml.settings import quiet_libraries
+
+    quiet_libraries()
+    click.echo(stage.run(panel, horizon, windows, output, settings().threads))
 
 
 def settings() -> Settings:

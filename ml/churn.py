@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -91,13 +91,22 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Labels of the held-out dates and what each contender said of them, shape (rows,)."""
+
+    label: Floats
+    said: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What the gate decided, and the held-out figures behind it."""
+    """What the gate decided, and the held-out figures behind it (held_out None: no date could be held out)."""
 
     method: str
     passed: bool
     reason: str
     figures: pd.DataFrame
+    held_out: HeldOut | None = None
 
 
 def load(connection: duckdb.DuckDBPyConnection, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -170,7 +179,9 @@ def judge(labelled: pd.DataFrame, threads: int) -> Verdict:
     reason = f"log loss {loss[0]:.4f} against logistic {loss[1]:.4f}, PR-AUC {area[0]:.3f} against {area[1]:.3f}"
     if not passed:
         figures["value"] = figures["baseline_value"]
-    return Verdict(XGBOOST if passed else LOGISTIC, passed, f"{reason}, from {split.first_test} on", figures)
+    reason = f"{reason}, from {split.first_test} on"
+    held = HeldOut(label[split.test], {XGBOOST: model, LOGISTIC: plain})
+    return Verdict(XGBOOST if passed else LOGISTIC, passed, reason, figures, held)
 
 
 def final_fit(labelled: pd.DataFrame, method: str, threads: int) -> Champion:

@@ -75,9 +75,9 @@ def limit(n: int, m: int, bins: int, alpha: float) -> float:
 
 def item_features(panel: Panel, picked: Ints) -> dict[str, Floats]:
     """Usage features of the picked rows in drift's form: trailing means and spread over the item's own level."""
-    level = np.where(panel.column("level") > 0, panel.column("level"), np.nan)[picked]
-    ratios = {f"{name}_over_level": panel.column(name)[picked] / level for name in ITEM_FEATURES}
-    return ratios | {name: panel.column(name)[picked] for name in ITEM_SHARES} | {"level": level}
+    level = np.where(panel.features["level"] > 0, panel.features["level"], np.nan)[picked]
+    ratios = {f"{name}_over_level": panel.features[name][picked] / level for name in ITEM_FEATURES}
+    return ratios | {name: panel.features[name][picked] for name in ITEM_SHARES} | {"level": level}
 
 
 def customer_features(rows: pd.DataFrame) -> dict[str, Floats]:

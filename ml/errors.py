@@ -94,6 +94,7 @@ class ArtifactIncomplete(MlError):
     """The champion's files do not hold what a champion must hold."""
 
     def __init__(self, model: str, version: str, what: str) -> None:
+        self.what = what
         super().__init__(f"{model} version {version} has no readable {what}. Train again: `python -m ml train`.")
 
 
@@ -111,3 +112,71 @@ class FeaturesChanged(MlError):
             f"{model} version {version} was trained on other features than this version of ml builds. "
             "Train again: `python -m ml train`."
         )
+
+
+class UnknownCustomer(MlError):
+    """A picture was asked for of somebody the warehouse does not know."""
+
+    exit_code = 2
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"There is no customer {asked!r} in marts.dim_customers. Give a Stripe id such as cus_….")
+
+
+class NothingToDraw(NothingToDo):
+    """There is no current forecast to make a picture of."""
+
+    def __init__(self, customer: str | None) -> None:
+        super().__init__(
+            f"{customer} has no current forecast: no metered item of theirs is in use. Nothing was drawn."
+            if customer
+            else "No usage is forecast as of today: nothing was drawn. Run `make run` first."
+        )
+
+
+class NoSuchModel(MlError):
+    """No registered model has the asked name, or several companies' models have it."""
+
+    exit_code = 2
+
+    def __init__(self, asked: str, names: Sequence[str], *, ambiguous: bool) -> None:
+        found = f"{len(names)} companies share this registry" if ambiguous else f"No model is registered as {asked}"
+        super().__init__(f"{found}; name one of: {', '.join(names) or 'none yet, run `python -m ml train`'}.")
+
+
+class NoSuchVersion(MlError):
+    """A model has no version of the asked number."""
+
+    exit_code = 2
+
+    def __init__(self, model: str, asked: str) -> None:
+        super().__init__(f"{model} has no version {asked!r}. `python -m ml registry list` shows those it has.")
+
+
+class CannotRollBack(MlError):
+    """The version to return to could not serve."""
+
+    exit_code = 6
+
+    def __init__(self, model: str, version: str, why: str) -> None:
+        super().__init__(
+            f"{model} was not rolled back: version {version} cannot take over: {why}. The champion is unchanged."
+        )
+
+
+class BadRecipe(MlError):
+    """A recipe file cannot be used."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"The recipe in {path} cannot be used: {why}. Nothing was trained.")
+
+
+class BadPanel(MlError):
+    """A file for `bench backtest` is no daily panel."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} is no panel to backtest: {what}. Give Parquet with columns unique_id, ds (date), y.")

@@ -12,8 +12,11 @@ from ml.panel import Floats, Ints, Panel
 
 QUANTILES = {"q025": 0.025, "q10": 0.1, "q90": 0.9, "q975": 0.975}
 NORMAL = {"q025": -1.96, "q10": -1.2816, "q90": 1.2816, "q975": 1.96}  # used only where there is no past to learn from
+BANDS = {0.8: ("q10", "q90"), 0.95: ("q025", "q975")}
 LOOKBACK = 91  # days of seasonal-naive errors behind an item's own scale
 ENOUGH = 200  # residuals a group and week need for a 2.5 % quantile of their own (5 beyond it)
+WIDEST = 1.6  # most that a band is widened because seasons differ
+WEEK = 7
 Table = dict[str, dict[str, float]]
 
 
@@ -22,14 +25,15 @@ def own_scale(panel: Panel, picked: Ints) -> Floats:
 
     The larger of the 28-day standard deviation and the item's own seasonal-naive error: its 80 % quantile over 91
     days, over sqrt(2) (the difference of two noisy days is that much wider than one) and over 1.2816 (a normal's
-    80 % two-sided quantile). The floor keeps a band from collapsing after a calm month (ml.md 4.3).
+    80 % two-sided quantile), plus a tenth of its level: neither lets a band collapse after a calm month (ml.md 4.3).
     """
-    errors = panel.seasonal_errors(picked, LOOKBACK)
-    known = ~np.isnan(errors).all(axis=1)
-    floor = np.zeros(len(picked))
-    if known.any():
-        floor[known] = np.nanquantile(errors[known], 0.8, axis=1) / (np.sqrt(2) * 1.2816)
-    return np.fmax(np.nan_to_num(panel.column("sd_28")[picked]), floor)
+    errors = np.sort(panel.seasonal_errors(picked, LOOKBACK), axis=1)  # NaN last
+    known = (~np.isnan(errors)).sum(axis=1)
+    rank = np.clip(np.ceil(0.8 * known).astype(np.int64) - 1, 0, LOOKBACK - 1)
+    floor = np.where(known > 0, errors[np.arange(len(picked)), rank], 0.0) / (np.sqrt(2) * 1.2816)
+    spread = np.fmax(np.nan_to_num(panel.features["sd_28"][picked]), floor)
+    found: Floats = spread + 0.1 * np.nan_to_num(np.maximum(panel.features["level"][picked], 0.0))
+    return found
 
 
 def ranked(residuals: Floats, probability: float) -> float:
@@ -42,7 +46,10 @@ def ranked(residuals: Floats, probability: float) -> float:
 
 @dataclass(frozen=True)
 class Bands:
-    """Residual quantiles in units of `own_scale`, by group ("all" is the fallback) and horizon week ("1".."4")."""
+    """Residual quantiles in units of `own_scale`, by group ("all" is the fallback) and horizon week ("1", "2", …).
+
+    A week beyond those learned from is served by the last one.
+    """
 
     table: Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -51,7 +58,8 @@ class Bands:
 
         centre: shape (rows, horizon). scale, groups: shape (rows,).
         """
-        weeks = [str(1 + step // 7) for step in range(centre.shape[1])]
+        last = max((int(week) for week in self.table["all"]), default=1)
+        weeks = [str(min(1 + step // WEEK, last)) for step in range(centre.shape[1])]
         found = {name: np.empty_like(centre) for name in QUANTILES}
         for group in np.unique(groups):
             rows = groups == group
@@ -59,34 +67,38 @@ class Bands:
             for name in QUANTILES:
                 width = np.array([table[week][name] for week in weeks])
                 found[name][rows] = centre[rows] + scale[rows][:, None] * width[None, :]
-        low = np.minimum(np.clip(np.stack([found["q025"], found["q10"]]), 0, None), centre)
-        high = np.maximum(np.stack([found["q90"], found["q975"]]), centre)
-        return dict(zip(QUANTILES, [*np.sort(low, axis=0), *np.sort(high, axis=0)], strict=True))
+        np.clip(found["q10"], 0.0, centre, out=found["q10"])
+        np.clip(found["q025"], 0.0, found["q10"], out=found["q025"])
+        np.maximum(found["q90"], centre, out=found["q90"])
+        np.maximum(found["q975"], found["q90"], out=found["q975"])
+        return found
 
 
-def calibrate(actual: Floats, centre: Floats, scale: Floats, groups: NDArray[np.str_]) -> Bands:
+def calibrate(
+    actual: Floats, centre: Floats, scale: Floats, groups: NDArray[np.str_], block: NDArray[np.datetime64]
+) -> Bands:
     """Learn bands from held-out forecasts.
 
-    actual, centre: shape (rows, horizon), NaN where unknown. scale, groups: shape (rows,). Rows without noise of
-    their own (scale 0) teach nothing and are left out. A group with under 200 residuals in a week uses the pooled ones,
-    and without any residual the normal quantiles.
+    actual, centre: shape (rows, horizon), NaN where unknown. scale, groups, block (the origin): shape (rows,). Rows
+    without noise of their own (scale 0) teach nothing. A group with under 200 residuals in a week uses its
+    last week that has them, else the pooled ones, and without any residual the normal quantiles.
+
+    A new season is not one of those learned from: bands from the other blocks are tried on each block, and where they
+    hold less than they say in the mean, all are widened until they do (by 1.6 times at most, never narrowed).
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        residual = np.where(scale[:, None] > 0, (actual - centre) / scale[:, None], np.nan)
-    everywhere = np.ones(len(groups), dtype=bool)
-    pooled = _by_week(residual, everywhere, dict.fromkeys(("1", "2", "3", "4"), NORMAL), 1)
-    table = {"all": pooled} | {str(g): _by_week(residual, groups == g, pooled, ENOUGH) for g in np.unique(groups)}
-    return Bands(table)
-
-
-def _by_week(residual: Floats, rows: NDArray[np.bool_], fallback: Mapping[str, dict[str, float]], enough: int) -> Table:
-    table: Table = {}
-    for week in fallback:
-        values = residual[rows, (int(week) - 1) * 7 : int(week) * 7]
-        values = values[~np.isnan(values)]
-        own = {name: ranked(values, share) for name, share in QUANTILES.items()} if len(values) >= enough else None
-        table[week] = own or fallback[week]
-    return table
+    table = _table(actual, centre, scale, groups)
+    if len(np.unique(block)) < 3:
+        return Bands(table)
+    left_out = held_out_bands(actual, centre, scale, groups, block)
+    seen = ~np.isnan(actual) & (scale > 0)[:, None]
+    factors = {band: _widening(actual, centre, left_out, seen, band) for band in BANDS}
+    factor = {name: factors[band] for band, names in BANDS.items() for name in names}
+    return Bands(
+        {
+            group: {week: {name: value * factor[name] for name, value in one.items()} for week, one in weeks.items()}
+            for group, weeks in table.items()
+        }
+    )
 
 
 def held_out_bands(
@@ -99,7 +111,48 @@ def held_out_bands(
     found = {name: np.full(centre.shape, np.nan) for name in QUANTILES}
     for one in np.unique(block):
         here = block == one
-        bands = calibrate(actual[~here], centre[~here], scale[~here], groups[~here])
+        bands = Bands(_table(actual[~here], centre[~here], scale[~here], groups[~here]))
         for name, values in bands.around(centre[here], scale[here], groups[here]).items():
             found[name][here] = values
     return found
+
+
+def _widening(
+    actual: Floats, centre: Floats, bands: Mapping[str, Floats], seen: NDArray[np.bool_], share: float
+) -> float:
+    """The least factor, 1 to WIDEST, by which bands must grow about their centre to hold `share` of what was seen."""
+    low, high = BANDS[share]
+    above, below = (actual - centre)[seen], (centre - actual)[seen]
+    up, down = (bands[high] - centre)[seen], (centre - bands[low])[seen]
+    # a day needs this factor to lie inside; a side without width never holds more however it is widened
+    needed = np.where(above > 0, _needed(above, up), _needed(below, np.where(bands[low][seen] > 0, down, np.inf)))
+    if not needed.size:
+        return 1.0
+    return float(np.clip(np.quantile(needed, share), 1.0, WIDEST))
+
+
+def _needed(gap: Floats, width: Floats) -> Floats:
+    found: Floats = np.where(gap <= 0, 0.0, np.inf)
+    np.divide(gap, width, out=found, where=(gap > 0) & (width > 0))
+    return found
+
+
+def _table(actual: Floats, centre: Floats, scale: Floats, groups: NDArray[np.str_]) -> dict[str, Table]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residual = np.where(scale[:, None] > 0, (actual - centre) / scale[:, None], np.nan)
+    everywhere = np.ones(len(groups), dtype=bool)
+    weeks = [str(week) for week in range(1, 1 + -(-centre.shape[1] // WEEK))]
+    pooled = _by_week(residual, everywhere, dict.fromkeys(weeks, NORMAL), 1)
+    return {"all": pooled} | {str(g): _by_week(residual, groups == g, pooled, ENOUGH) for g in np.unique(groups)}
+
+
+def _by_week(residual: Floats, rows: NDArray[np.bool_], fallback: Mapping[str, dict[str, float]], enough: int) -> Table:
+    table: Table = {}
+    learned: dict[str, float] | None = None
+    for week in fallback:
+        values = residual[rows, (int(week) - 1) * WEEK : int(week) * WEEK]
+        values = values[~np.isnan(values)]
+        if len(values) >= enough:
+            learned = {name: ranked(values, share) for name, share in QUANTILES.items()}
+        table[week] = dict(learned or fallback[week])
+    return table

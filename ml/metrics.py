@@ -31,6 +31,18 @@ def wape_by_unit(actual: ArrayLike, forecast: ArrayLike, unit: ArrayLike) -> flo
     return float(np.average([v for v, _ in kept], weights=[n for _, n in kept])) if kept else float("nan")
 
 
+def bias_by_unit(actual: ArrayLike, forecast: ArrayLike, unit: ArrayLike) -> float:
+    """Mean over units of 100 * sum(f - y) / sum|y|, weighted by their rows; positive: the forecast was too high.
+
+    unit: shape (n,), any labels. Units that are all 0 are left out; NaN if none is left.
+    """
+    y, f = _floats(actual, forecast)
+    labels = np.asarray(unit)
+    found = [(np.abs(y[labels == u]).sum(), (f - y)[labels == u].sum(), (labels == u).sum()) for u in np.unique(labels)]
+    kept = [(100 * gap / size, rows) for size, gap, rows in found if size > 0]
+    return float(np.average([v for v, _ in kept], weights=[n for _, n in kept])) if kept else float("nan")
+
+
 def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike) -> float:
     """Mean absolute scaled error; under 1 beats the in-sample seasonal naive.
 

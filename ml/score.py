@@ -3,55 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ml import backtest, churn, drift, forecast, intervals, matrix, panel, registry, revenue, scores, warehouse
+from ml import (
+    churn,
+    drift,
+    forecast,
+    intervals,
+    matrix,
+    panel,
+    registry,
+    revenue,
+    routes,
+    scores,
+    usage_panel,
+    usage_scores,
+    warehouse,
+)
 from ml.errors import FeaturesChanged, NoChampion, NothingToDo
 from ml.settings import Settings, quiet_libraries
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Say = Callable[[str], None]
 
 
-def run(settings: Settings, asked: date | None, say: Say) -> None:
-    """Append usage_forecast, churn_risk, revenue_forecast and the champions' model_performance at `asked`.
+def run(settings: Settings, asked: date | None, say: Say, horizon: int = panel.HORIZON) -> None:
+    """Append usage_forecast, usage_paths, churn_risk, revenue_trend and the champions' model_performance at `asked`.
 
-    `asked` defaults to the built day. Everything is computed before the first file is written. Raises NothingToDo on
-    an empty account, NoChampion if there is something to score and nothing to score it with.
+    `asked` defaults to the built day; horizon: days of usage to forecast, 1 to what the champion learned. Everything is
+    computed before the first file is written. Raises NothingToDo on an empty account, NoChampion if there is something
+    to score and nothing to score it with.
     """
     quiet_libraries()
     with warehouse.opened(settings.warehouse, settings.threads) as connection:
         built = warehouse.built_as_of(connection)
         as_of = warehouse.chosen_as_of(connection, asked)
-        items = panel.load(connection, as_of, for_scoring=True)
+        items = usage_panel.load(connection, as_of, for_scoring=True, horizon=horizon)
+        periods = usage_panel.periods(connection, [as_of])
         customers, labelled = churn.load(connection, as_of)
         months = revenue.load(connection, as_of, built)
     client = registry.connect(settings)
-    tables: dict[str, pd.DataFrame] = {}
+    tables: dict[str, pd.DataFrame | pa.Table] = {}
+    learned: list[tuple[pd.DataFrame, scores.Run]] = []
     used: list[registry.Entry] = []
     if len(items.rows):
         used.append(registry.champion(client, registry.USAGE))
-        tables["usage_forecast"] = usage(settings, used[-1], items)
+        champion, past = usage_champion(settings, used[-1])
+        tables["usage_forecast"], tables["usage_paths"] = usage_scores.run(items, champion, periods)
+        learned.append(past)
     if len(customers) and (len(labelled) or registry.find(client, registry.CHURN)):
         used.append(registry.champion(client, registry.CHURN))
         tables["churn_risk"] = churn_risk(settings, used[-1], customers, as_of)
     elif len(customers):
         say("churn_risk: not scored, no label has matured yet.")
     if len(months):
-        tables["revenue_forecast"] = revenue.forecast(months, as_of)
+        tables["revenue_trend"] = revenue.forecast(months, as_of)
     if not tables:
         raise NothingToDo(f"Nothing to score at as-of {as_of}.")
     performance = pd.concat([held_out(settings, entry) for entry in used]) if used else pd.DataFrame()
     stamp = scores.new_run()
-    for table, frame in tables.items():
-        scores.write(settings.scores, table, frame, stamp)
-        method = ", ".join(sorted(frame["method"].unique()))
-        say(f"{table:<17} {len(frame):>8} rows at as-of {as_of}, by {method}")
+    for frame, training in learned:
+        if len(frame) and not scores.path_of(settings.scores, "usage_paths", training.run_id).exists():
+            scores.write(settings.scores, "usage_paths", frame, training)
+    for table, rows in tables.items():
+        shaped = scores.shaped(table, rows)
+        scores.write(settings.scores, table, shaped, stamp)
+        method = ", ".join(sorted(set(shaped.column("method").unique().to_pylist())))
+        say(f"{table:<17} {len(shaped):>8} rows at as-of {as_of}, by {method}")
     if len(performance):
         scores.write(settings.scores, "model_performance", performance, stamp)
+
+
+def usage_champion(
+    settings: Settings, entry: registry.Entry
+) -> tuple[usage_scores.Champion, tuple[pd.DataFrame, scores.Run]]:
+    """The serving version, and what it said at its held-out origins: rows of `usage_paths` and the training's run.
+
+    Those rows are written once a version, under its training's own stamp, whenever that file is not there.
+    """
+    with registry.files(entry, settings.tracking_uri) as folder:
+        spec = checked(entry, registry.read_spec(entry, folder), matrix.FEATURES)
+        heads = None
+        if spec["method"] == routes.XGBOOST:
+            mean, median = (registry.read_booster(entry, folder, head, settings.threads) for head in ("mean", "median"))
+            heads = forecast.Heads(mean, median, spec["vocabulary"], spec["features"])
+        donors = registry.read_frame(entry, folder, "residuals")
+        past = registry.read_frame(entry, folder, "backtest_paths")
+    champion = usage_scores.Champion(
+        entry.model, entry.version, spec["chosen"], intervals.Bands(spec["bands"]), heads, donors
+    )
+    at = datetime.fromisoformat(entry.tags["trained_at"])
+    run = scores.Run(f"{at:%Y%m%dT%H%M%S%f}-version-{entry.version}", at)
+    return champion, (past.assign(model_name=entry.model, model_version=entry.version), run)
 
 
 def held_out(settings: Settings, entry: registry.Entry) -> pd.DataFrame:
@@ -75,7 +124,7 @@ def watch(settings: Settings, asked: date | None, say: Say) -> bool:
     quiet_libraries()
     with warehouse.opened(settings.warehouse, settings.threads) as connection:
         as_of = warehouse.chosen_as_of(connection, asked)
-        items = panel.load(connection, as_of, for_scoring=True)
+        items = usage_panel.load(connection, as_of, for_scoring=True)
         customers, _ = churn.load(connection, as_of)
     client = registry.connect(settings)
     current = {
@@ -103,37 +152,6 @@ def watch(settings: Settings, asked: date | None, say: Say) -> bool:
     return bool(table["is_breach"].any())
 
 
-def usage(settings: Settings, entry: registry.Entry, items: panel.Panel) -> pd.DataFrame:
-    """Rows of the `usage_forecast` table (without run columns), 28 per item."""
-    picked = np.arange(len(items.rows))
-    with registry.files(entry, settings.tracking_uri) as folder:
-        spec = checked(entry, registry.read_spec(entry, folder), matrix.FEATURES)
-        heads = None
-        if spec["method"] == forecast.XGBOOST:
-            boosters = [registry.read_booster(entry, folder, head, settings.threads) for head in ("mean", "median")]
-            heads = forecast.Heads(boosters[0], boosters[1], spec["vocabulary"])
-    said = forecast.serve(items, picked, spec["method"], heads)
-    bands = intervals.Bands(spec["bands"]).around(said.median, intervals.own_scale(items, picked), said.method)
-    row, horizon = np.repeat(picked, panel.HORIZON), np.tile(np.arange(1, panel.HORIZON + 1), len(picked))
-    found = items.rows.loc[row, ["account_id", "subscription_item_id", "customer_id", "meter_id"]]
-    found = found.reset_index(drop=True)
-    values = {
-        "yhat_mean": said.mean,
-        "yhat_median": said.median,
-        **bands,
-        "baseline": backtest.serve_baseline(items, picked),
-    }
-    return found.assign(
-        as_of=items.as_of,
-        forecast_date=matrix.target_days(items.origins()[row], horizon).astype(object),
-        horizon=horizon,
-        method=said.method[row],
-        model_name=entry.model,
-        model_version=entry.version,
-        **{name: array.ravel() for name, array in values.items()},
-    )
-
-
 def churn_risk(settings: Settings, entry: registry.Entry, customers: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Rows of the `churn_risk` table (without run columns), one per customer with a live subscription."""
     with registry.files(entry, settings.tracking_uri) as folder:
@@ -153,7 +171,7 @@ def churn_risk(settings: Settings, entry: registry.Entry, customers: pd.DataFram
 
 
 def checked(entry: registry.Entry, spec: dict[str, Any], features: tuple[str, ...]) -> dict[str, Any]:
-    """The spec, if the champion was trained on the features this code builds. Raises FeaturesChanged."""
-    if tuple(spec["features"]) != features:
+    """The spec, if this code still builds the features that the champion was trained on. Raises FeaturesChanged."""
+    if not set(spec["features"]) <= set(features):
         raise FeaturesChanged(entry.model, entry.version)
     return spec

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MODEL = {"method": "string", "model_name": "string", "model_version": "string"}
 BAND = {"q025": "double", "q10": "double", "q90": "double", "q975": "double"}
 RUN = {"run_id": "string", "scored_at": "timestamp"}
+ROWS_AT_A_TIME = 500_000
 # Column order and types are the contract with dbt's `stg_ml__*` models.
 TABLES: dict[str, dict[str, str]] = {
     "usage_forecast": {
@@ -54,17 +55,6 @@ TABLES: dict[str, dict[str, str]] = {
         "baseline_probability": "double",
         "reasons": "string",
         **MODEL,
-        **RUN,
-    },
-    "revenue_forecast": {
-        "account_id": "string",
-        "currency": "string",
-        "as_of": "date",
-        "month_start": "date",
-        "mrr_mean": "double",
-        **BAND,
-        "method": "string",
-        "model_version": "string",
         **RUN,
     },
     "revenue_trend": {
@@ -132,7 +122,27 @@ def schema(table: str) -> pa.Schema:
     return pa.schema([(name, types[kind]) for name, kind in TABLES[table].items()])
 
 
-def write(folder: Path, table: str, frame: pd.DataFrame, run: Run) -> Path:
+def shaped(table: str, frame: pd.DataFrame | pa.Table) -> pa.Table:
+    """A frame's contract columns without the run's, typed; NaN becomes NULL."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = schema(table)
+    names = [name for name in TABLES[table] if name not in RUN]
+    if isinstance(frame, pd.DataFrame):
+        part = pa.schema([wanted.field(name) for name in names])
+        return pa.Table.from_pandas(frame[names], schema=part, preserve_index=False)
+    columns = []
+    for name in names:
+        column, field = frame.column(name), wanted.field(name)
+        if pa.types.is_floating(field.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+        keeps = pa.types.is_dictionary(column.type)  # words that repeat stay short until they are written
+        columns.append(column if keeps else column.cast(field.type))
+    return pa.table(dict(zip(names, columns, strict=True)))
+
+
+def write(folder: Path, table: str, frame: pd.DataFrame | pa.Table, run: Run) -> Path:
     """Append one run's rows to `folder/table/`; NaN becomes NULL.
 
     The file appears under its final name only when complete, so a killed run leaves no half file that dbt would read.
@@ -140,14 +150,24 @@ def write(folder: Path, table: str, frame: pd.DataFrame, run: Run) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    frame = frame.assign(run_id=run.run_id, scored_at=run.at)
-    arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
-    target = folder / table / f"run={run.run_id}.parquet"
+    rows = shaped(table, frame)
+    target = path_of(folder, table, run.run_id)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".tmp")
-    pq.write_table(arrow, partial)
+    run_ids = pa.DictionaryArray.from_arrays(pa.array([0] * len(rows), pa.int32()), pa.array([run.run_id]))
+    rows = rows.append_column("run_id", run_ids)
+    rows = rows.append_column("scored_at", pa.array([run.at] * len(rows), pa.timestamp("us")))
+    words = [field.name for field in schema(table) if pa.types.is_string(field.type)]
+    # Only words repeat: to look for repeated numbers would double the time to write. Arrow's own schema is left out, so
+    # that words which are kept short here are plain text to every reader.
+    pq.write_table(rows, partial, use_dictionary=words, store_schema=False, row_group_size=ROWS_AT_A_TIME)
     os.replace(partial, target)
     return target
+
+
+def path_of(folder: Path, table: str, run_id: str) -> Path:
+    """Where a run's rows of a table lie."""
+    return folder / table / f"run={run_id}.parquet"
 
 
 def last_breach(folder: Path) -> datetime | None:

@@ -8,33 +8,20 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCKS = 4  # past origins whose 28 days are known; fewer under-cover (ml.md 3.1: 76/92 with one, 81/95 with four)
+STEP = 28  # days between held-out origins: whole weeks, so that each is an origin of `features.usage_asof`
+YEAR = 12  # held-out origins within the last year; fewer see too few seasons (ml.md 0.3)
+LEAST = 84  # days of the panel before a held-out origin: with fewer there is next to nothing to learn from
 Bools = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Fold:
-    """A model fitted on targets up to `until` and tested on the `cutoffs`, none of them before it."""
+def held_out_origins(first: date, as_of: date, every: int = 1) -> list[date]:
+    """Origins 28, 28 + 28 x every, … days before `as_of`, oldest first, for at most a year.
 
-    until: date
-    cutoffs: tuple[date, ...]
-
-
-def usage_folds(origins: NDArray[np.datetime64], as_of: date, horizon: int, refits: int = BLOCKS) -> list[Fold]:
-    """Non-overlapping test origins horizon, 2 x horizon, … days before `as_of`, shared among `refits` fits.
-
-    origins: the origins that exist. A cutoff is used only if at least one earlier origin's whole horizon lies before
-    the fit's end, so that there is something to learn from; without any, the list is empty.
+    first: the panel's first day; origins under 84 days after it are left out. Each is forecast by a model that saw
+    nothing after it.
     """
-    days = {day.astype(object) for day in np.unique(origins)}
-    per_fit = -(-BLOCKS // refits)
-    folds = []
-    for newest in range(1, BLOCKS + 1, per_fit):
-        steps = range(min(newest + per_fit - 1, BLOCKS), newest - 1, -1)
-        cutoffs = tuple(day for day in (as_of - timedelta(days=horizon * k) for k in steps) if day in days)
-        if cutoffs and min(days) + timedelta(days=horizon) <= cutoffs[0]:
-            folds.append(Fold(cutoffs[0], cutoffs))
-    return folds[::-1]
+    days = [as_of - timedelta(days=STEP * k) for k in range(1, YEAR + 1, every)]
+    return [day for day in days[::-1] if (day - first).days >= LEAST]
 
 
 @dataclass(frozen=True)

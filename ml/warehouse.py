@@ -90,7 +90,7 @@ def chosen_as_of(connection: duckdb.DuckDBPyConnection, asked: date | None) -> d
         ("features.usage_asof", "origin_date"),
         ("features.customer_asof", "as_of_date"),
         ("marts.fct_usage_daily", "usage_date"),
-        ("marts.fct_mrr_monthly", "month_start"),
+        ("features.revenue_months", "month_start"),
     ):
         if column not in _columns(connection, relation):
             raise ColumnsMissing(relation, [column])
@@ -104,6 +104,12 @@ def chosen_as_of(connection: duckdb.DuckDBPyConnection, asked: date | None) -> d
     if not connection.execute(origin, [asked]).fetchall()[0][0]:
         raise NotAnOrigin(asked, built)
     return asked
+
+
+def accounts(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The account ids of the features, sorted."""
+    query = "select account_id from features.customer_asof union select account_id from features.usage_asof order by 1"
+    return [str(row[0]) for row in connection.execute(query).fetchall()]
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> set[str]:

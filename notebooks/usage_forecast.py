@@ -51,7 +51,8 @@ usage = marts.execute(
     [item_id],
 ).df()
 forecast = marts.execute(
-    "select forecast_date, yhat_median, q025, q10, q90, q975, method from marts.usage_forecast "
+    "select forecast_date, yhat_median, q025, q10, q90, q975, seasonal_naive, weekday_mean, method "
+    "from marts.usage_forecast "
     "where subscription_item_id = ? and is_current order by forecast_date",
     [item_id],
 ).df()
@@ -59,11 +60,13 @@ usage["usage_date"] = pd.to_datetime(usage["usage_date"])
 forecast["forecast_date"] = pd.to_datetime(forecast["forecast_date"])
 
 # %% [markdown]
-# The forecast starts the day after the last known one, and a wider band holds the narrower.
+# The forecast starts the day after the last known one, reaches 90 days ahead, and a wider band holds the narrower.
+# Two naive forecasts of the same run are kept beside it: the last value of each weekday, and the mean of the last four.
 
 # %%
 assert usage["usage_date"].max() <= as_of
 assert forecast["forecast_date"].min() == as_of + pd.Timedelta(days=1)
+assert len(forecast) == (forecast["forecast_date"].max() - as_of).days == 90
 assert (forecast["q025"] <= forecast["q10"]).all()
 assert (forecast["q10"] <= forecast["yhat_median"]).all()
 assert (forecast["yhat_median"] <= forecast["q90"]).all()
@@ -85,10 +88,13 @@ axes.plot(
     color="#08519c",
     label=f"forecast ({forecast['method'].iloc[0]})",
 )
+for naive, style in (("seasonal_naive", ":"), ("weekday_mean", "--")):
+    label = naive.replace("_", " ")
+    axes.plot(forecast["forecast_date"], forecast[naive], color="#999999", linewidth=0.8, linestyle=style, label=label)
 axes.axvline(as_of, color="grey", linestyle=":", linewidth=1)
 axes.set_title(f"{customer_id}: {meter} a day, forecast as of {as_of.date()}")
 axes.set_ylim(bottom=0)
-axes.legend(loc="upper left", frameon=False)
+axes.legend(loc="upper left", frameon=False, ncols=2)
 figure.autofmt_xdate()
 picture = Path("build") / "usage_forecast.png"
 picture.parent.mkdir(exist_ok=True)

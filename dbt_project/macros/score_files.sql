@@ -24,11 +24,6 @@
       'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
       'run_id': 'varchar', 'scored_at': 'timestamp',
     },
-    'revenue_forecast': {
-      'account_id': 'varchar', 'currency': 'varchar', 'as_of': 'date', 'month_start': 'date',
-      'mrr_mean': 'double', 'q025': 'double', 'q10': 'double', 'q90': 'double', 'q975': 'double',
-      'method': 'varchar', 'model_version': 'varchar', 'run_id': 'varchar', 'scored_at': 'timestamp',
-    },
     'revenue_trend': {
       'account_id': 'varchar', 'level': 'varchar', 'plan': 'varchar', 'currency': 'varchar', 'as_of': 'date',
       'months_ahead': 'integer', 'metered_growth': 'double',
@@ -47,9 +42,15 @@
 {% endmacro %}
 
 
+{# The columns of every table whose rows are kept in files: what `ml` said, and what dbt said (said_files.sql). #}
+{% macro kept_tables() %}
+  {% do return(dict(score_tables(), **said_tables())) %}
+{% endmacro %}
+
+
 {# The select list of a score table: every column cast to its type, none more. #}
 {% macro score_columns(table_name) %}
-  {%- for column, data_type in score_tables()[table_name].items() -%}
+  {%- for column, data_type in kept_tables()[table_name].items() -%}
     cast({{ column }} as {{ data_type }}) as {{ column }}{{ ",\n        " if not loop.last }}
   {%- endfor -%}
 {% endmacro %}
@@ -63,7 +64,7 @@
 
 {% macro default__score_source(table_name, keys) %}
     select
-        {% for column in score_tables()[table_name] -%}
+        {% for column in kept_tables()[table_name] -%}
             {{ column }}{{ ',' if not loop.last }}
         {% endfor %}
     from (
@@ -100,7 +101,7 @@
 
 {% macro default__empty_score_files() %}
   {{ make_folder(score_folder()) }}
-  {% for table_name, columns in score_tables().items() %}
+  {% for table_name, columns in kept_tables().items() %}
     {{ make_folder(score_folder() ~ '/' ~ table_name) }}
     copy (
       select
@@ -111,18 +112,4 @@
     ) to '{{ score_folder() }}/{{ table_name }}/run=empty.parquet' (format parquet);
   {% endfor %}
   {{ empty_ledger() }}
-{% endmacro %}
-
-
-{# The loader makes this table; until it has run once the audit marts read an empty one of the same columns. #}
-{% macro empty_ledger() %}
-  create schema if not exists raw_ledger;
-  create table if not exists raw_ledger.audit_log (
-    seq bigint, event_id varchar, at_us bigint, wall_us bigint, kind varchar,
-    recommendation_id varchar, action_id varchar, step bigint, attempt bigint,
-    account_id varchar, livemode boolean, customer_id varchar, subscription_id varchar,
-    object_id varchar, stripe_event_id varchar, request_id varchar, idempotency_key varchar,
-    plan_hash varchar, currency varchar, amount_minor bigint, actor varchar, actor_assurance varchar,
-    reasoning varchar, body varchar, prev_hash varchar, hash varchar
-  );
 {% endmacro %}

@@ -69,3 +69,12 @@
         })
     })
 {%- endmacro %}
+
+{# When the last of them is over; null for an absent list. #}
+{% macro end_of_phases(phases) -%}
+    {{ adapter.dispatch('end_of_phases', 'meterwise')(phases) }}
+{%- endmacro %}
+
+{% macro default__end_of_phases(phases) -%}
+    list_max(list_transform({{ phases }}, lambda phase: phase.ends_at))
+{%- endmacro %}

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mark:
-    """What a figure must reach: at least `least`, or at most `most`."""
+    """What a figure must reach: at least `least`, at most `most`, or both."""
 
     least: float | None = None
     most: float | None = None
 
     def __str__(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"{self.least:,} to {self.most:,}"
         return f">= {self.least:,}" if self.least is not None else f"<= {self.most:,}"
 
     def is_met(self, value: float) -> bool:

@@ -7,7 +7,7 @@ calls for USD 50.00 or JPY 5,000 a month, Growth 5,000 calls for twice that; fur
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -193,26 +193,32 @@ def _daily_calls(customer_id: str, used: int) -> dict[str, object]:
 
 
 def write_scores(data: Path, run_id: str = "run_1") -> None:
-    """What a model says: nine forecast days per living item, and a churn probability per living customer."""
+    """What a model says of each living item: forecast days, and paths of its open period; and who may churn."""
 
     def by(model: str) -> tuple[str, ...]:
         return ("xgboost", model, "1", run_id, "2026-11-01 06:10")
 
     usage: list[tuple[Any, ...]] = []
+    paths: list[tuple[Any, ...]] = []
     risks: list[tuple[Any, ...]] = []
-    for customer_id, (_, _, ahead, probability) in CUSTOMERS.items():
+    start = datetime.combine(PERIOD_START, time())
+    for customer_id, (_, used, ahead, probability) in CUSTOMERS.items():
         if customer_id == "cus_gone":
             continue
+        item = customer_id.replace("cus_", "si_calls_")
+        for path in range(1, 12):
+            # from half of `ahead` to one and a half: `ahead` in the mean
+            drawn = (start, 0, path, float(used), ahead * (0.4 + path / 10))
+            paths.append((ACCOUNT, item, AS_OF, False, *drawn, *by("usage_forecast")))
         for horizon in range(1, 29):
             # the remainder on the first day, so that the nine days add up to `ahead`
             mean = float(ahead // 9 + (ahead % 9 if horizon == 1 else 0))
-            item = customer_id.replace("cus_", "si_calls_")
-            said = (mean, mean, *(mean * factor for factor in (0.5, 0.8, 1.2, 1.5)), mean)
+            said = (mean, mean, *(mean * factor for factor in (0.5, 0.8, 1.2, 1.5)), mean, mean, "regular")
             day = AS_OF + timedelta(days=horizon)
             usage.append((ACCOUNT, item, customer_id, METER, AS_OF, day, horizon, *said, *by("usage_forecast")))
         reasons = json.dumps([{"feature": "usage_ratio_28_91", "value": 0.42, "contribution": 1.5}])
         risks.append((ACCOUNT, customer_id, AS_OF, 90, probability, probability, reasons, *by("churn_risk")))
-    for table, rows in (("usage_forecast", usage), ("churn_risk", risks)):
+    for table, rows in (("usage_forecast", usage), ("usage_paths", paths), ("churn_risk", risks)):
         folder = data / "scores" / table
         with duckdb.connect() as con:
             # the empty file that dbt made has the columns and their types

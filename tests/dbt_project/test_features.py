@@ -3,138 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
 
-import pyarrow as pa
+import numpy as np
 import pytest
 
+from ml import asof
+from ml.panel import BLOCKS, SCALARS
 from tests.dbt_project.compiled import Bench, compiled_models
-from tests.oracles import features
+from tests.dbt_project.metered_periods import (
+    FEATURES,
+    PERIOD_MODELS,
+    Company,
+    ahead,
+    at_origin,
+    build_periods,
+    company_of,
+    cut,
+    noon,
+    poisoned,
+)
+from tests.dbt_project.usage_accounts import AS_OF, MODELS, account_of, build, days_of, origins_of
+from tests.oracles import features, periods_ahead
 from tests.oracles.features import DAY, Account, Item
-
-MODELS = (
-    *("int_usage_cover", "int_usage_corrections", "int_usage_weeks", "int_usage_weeks_corrected"),
-    *("int_usage_weeks_known", "int_usage_recent", "int_usage_weekdays", "int_usage_year_before"),
-    *("int_customer_items_asof", "int_customer_items_corrected", "int_customer_usage_asof"),
-    *("int_quiet_days_suspected", "int_quiet_days"),
-)
-AS_OF = date(2026, 10, 28)
-ACCOUNT = "acct_test"
-WINDOW = "account_id text, meter_id text, customer_id text, usage_date date, quantity decimal(18, 6)"
-REVISIONS = f"{WINDOW}, grain text, first_seen_at timestamp, superseded_at timestamp"
-ITEMS = (
-    "account_id text, subscription_item_id text, customer_id text, meter_id text, first_day date, last_day date, "
-    "as_of date, is_metered boolean, ended_at timestamp"
-)
+from tests.oracles.periods_ahead import Metered
 
 
 @pytest.fixture(scope="module")
 def sql(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return compiled_models(tmp_path_factory.mktemp("compiled"), *MODELS)
-
-
-def account_of(chance: random.Random) -> Account:
-    """Items that begin and end anywhere, with silences; loads by the day or with gaps; values that arrive late."""
-    meters = ["mtr_a", "mtr_b"]
-    items = []
-    for number in range(12):
-        first_day = AS_OF - DAY * chance.choice([0, 1, 6, 30, 100, 380, 420])
-        last_day = AS_OF if chance.random() < 0.7 else min(AS_OF, first_day + DAY * chance.randrange(1, 300))
-        items.append(Item(f"si_{number}", f"cus_{number % 7}", chance.choice(meters), first_day, last_day))
-    first = AS_OF - DAY * chance.choice([-1, 40, 150])
-    loads = [datetime.combine(first, time(6))]
-    while loads[-1].date() <= AS_OF:
-        loads.append(loads[-1] + DAY * chance.choice([1, 1, 1, 1, 1, 1, 1, 1, 2, 45]))
-    loads[-1] = datetime.combine(AS_OF + DAY, time(6))
-    account = Account(AS_OF, items, sorted(set(loads)))
-    for item in {(one.meter_id, one.customer_id): one for one in items}.values():
-        fill(account, item, chance)
-    return account
-
-
-def fill(account: Account, item: Item, chance: random.Random) -> None:
-    """Windows of a customer and meter: most are read once and never change; days without usage have none."""
-    level, silent_from = chance.choice([3, 900]), AS_OF - DAY * chance.randrange(1, 300)
-    silence = range(chance.choice([0, 29, 30, 31, 75]))
-    silent = {silent_from + DAY * n for n in silence}
-    for n in range(450):
-        day = AS_OF - DAY * n
-        full = chance.randrange(level // 2, level * 2) if chance.random() < 0.9 else 0
-        value = (level // 50 if chance.random() < 0.3 else 0) if day in silent else full
-        covering = [at for at in account.loads if at.date() > day]
-        seen = [(covering[0], value)] if value else []
-        for at in covering[1:]:
-            if chance.random() < 0.08 and at.date() - day < DAY * 60:
-                value = chance.choice([0, value + 1, value + level, full])
-                seen.append((at, value))
-        if seen:
-            account.values[item.meter_id, item.customer_id, day] = seen
-
-
-def build(sql: dict[str, str], account: Account) -> Bench:
-    """The models on what the account's loads left."""
-    bench = Bench(sql)
-    usage, revisions, daily = [], [], []
-    for (meter, customer, day), seen in account.values.items():
-        window = {"account_id": ACCOUNT, "meter_id": meter, "customer_id": customer, "usage_date": day}
-        usage.append(window | {"quantity": seen[-1][1], "first_seen_at": seen[0][0]})
-        later = [at for at, _ in seen[1:]] + [None]
-        if len({value for _, value in seen}) > 1:
-            revisions += [
-                window | {"grain": "day", "quantity": value, "first_seen_at": at, "superseded_at": until}
-                for (at, value), until in zip(seen, later, strict=True)
-            ]
-    items, origins, customer_days = [], [], {}
-    for item in account.items:
-        key = {"account_id": ACCOUNT, "subscription_item_id": item.item_id}
-        owner = {"customer_id": item.customer_id, "meter_id": item.meter_id}
-        lived = {"first_day": item.first_day, "last_day": item.last_day, "as_of": account.as_of}
-        ended_at = None if item.last_day == AS_OF else datetime.combine(item.last_day + DAY, time())
-        items.append(key | owner | lived | {"is_metered": True, "ended_at": ended_at})
-        daily += [key | owner | {"usage_date": day, "quantity": account.newest(item, day)} for day in item.days()]
-        origins += [key | {"origin_date": day} for day in origins_of(item)]
-        for day in days_of(item):
-            owner_day = {"account_id": ACCOUNT, "customer_id": item.customer_id, "as_of_date": day}
-            customer_days[item.customer_id, day] = owner_day | {"valued_until": datetime.combine(day + DAY, time())}
-    report = [
-        {"account_id": ACCOUNT, "meter_id": meter, "kind": "meter_usage", "loaded_at": at, "covered_until": until}
-        for meter in ("mtr_a", "mtr_b")
-        for at in account.loads
-        for until in [datetime.combine(at.date(), time())]
-    ]
-    put(bench, "intermediate.int_as_of", [{"account_id": ACCOUNT, "as_of": account.as_of}])
-    put(bench, "staging.stg_stripe__load_report", report)
-    put(bench, "staging.stg_stripe__meter_usage", usage)
-    put(bench, "staging.stg_stripe__meter_usage_revisions", revisions, REVISIONS)
-    put(bench, "intermediate.int_subscription_items", items, ITEMS)
-    put(bench, "marts.fct_usage_daily", daily)
-    put(bench, "intermediate.int_usage_origins", origins)
-    put(bench, "intermediate.int_customer_days", list(customer_days.values()))
-    quotas = "select ''::varchar as account_id, '' as customer_id, as_of as as_of_date, 0.5 as quota_share_last"
-    bench.con.execute(f"create table intermediate.int_customer_quotas_asof as {quotas} from intermediate.int_as_of")
-    for model in MODELS:
-        bench.build("intermediate", model)
-    return bench
-
-
-def put(bench: Bench, table: str, rows: Sequence[Mapping[str, object]], columns: str = "") -> None:
-    """A table of these rows, made with `columns` (names and types) where there may be none or a column may be empty."""
-    if columns:
-        bench.con.execute(f"create table {table} ({columns})")
-    if rows:
-        found = pa.table({name: pa.array([row[name] for row in rows]) for name in rows[0]})  # noqa: F841 - the query reads it
-        exact = "* replace (cast(quantity as decimal(18, 6)) as quantity)" if "quantity" in rows[0] else "*"
-        into = f"insert into {table} by name" if columns else f"create table {table} as"
-        bench.con.execute(f"{into} select {exact} from found")
-
-
-def origins_of(item: Item) -> list[date]:
-    return [day for n in range(53) if item.first_day <= (day := AS_OF - timedelta(weeks=n)) <= item.last_day]
-
-
-def days_of(item: Item) -> list[date]:
-    return [day for day in item.days() if (day + DAY).day == 1 or day == AS_OF]
+    return compiled_models(tmp_path_factory.mktemp("compiled"), *MODELS, *PERIOD_MODELS, "usage_asof")
 
 
 def same(left: object, right: object) -> bool:
@@ -163,7 +61,7 @@ def wrong(bench: Bench, query: str, says: Callable[[str, date], Mapping[str, obj
 
 @pytest.mark.parametrize("seed", range(3))
 def test_features_are_what_their_definitions_say_of_the_usage_known_then(sql: dict[str, str], seed: int) -> None:
-    account = account_of(random.Random(seed))  # noqa: S311 - chance, no secret
+    account = account_of(random.Random(seed), oldest=760)  # noqa: S311 - chance, no secret
     items = {item.item_id: item for item in account.items}
     bench = build(sql, account)
 
@@ -172,7 +70,7 @@ def test_features_are_what_their_definitions_say_of_the_usage_known_then(sql: di
     for model, says in (
         ("int_usage_recent", lambda key, day: features.recent(account, items[key], day)),
         ("int_usage_weekdays", lambda key, day: features.weekdays(account, items[key], day)),
-        ("int_usage_year_before", lambda key, day: {"lag_364": features.year_before(account, items[key], day)}),
+        ("int_usage_year_before", lambda key, day: {"year_before": features.year_before(account, items[key], day)}),
     ):
         assert wrong(bench, f"{select} from intermediate.{model}", says) == (origins, []), model
 
@@ -268,3 +166,134 @@ def test_late_usage_counts_from_the_day_it_was_seen_and_a_late_first_load_stands
     late = "select max(usage_date) from intermediate.int_usage_cover where is_backfilled"
     # the first load came on the 39th day before as_of: it saw the two days before it in time
     assert bench.con.execute(late).fetchall() == [(AS_OF - 42 * DAY,)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_periods_ahead_are_the_calendars_and_hold_what_was_known_to_be_used(sql: dict[str, str], seed: int) -> None:
+    company = company_of(random.Random(seed))  # noqa: S311 - chance, no secret
+    bench = build_periods(sql, company)
+
+    found, expected = ahead(bench), {}
+    for item in company.items:
+        for origin in [AS_OF - 28 * DAY * back for back in range(13)]:
+            end = datetime.combine(origin + DAY, time())
+            if item.item.first_day <= origin and (item.ended_at is None or item.ended_at >= end):
+                expected[item.item.item_id, origin] = periods_ahead.periods_of(company.account, item, origin)
+    assert set(found) == set(expected)
+    wrong = [(key, found[key], rows) for key, rows in expected.items() if not same(found[key], rows)]
+    assert wrong == []
+
+
+def test_features_on_data_cut_at_the_origin_are_the_same_and_a_poisoned_future_changes_none(
+    sql: dict[str, str],
+) -> None:
+    company, origin = company_of(random.Random(7)), AS_OF - 28 * DAY  # noqa: S311 - chance, no secret
+    whole = build_periods(sql, company)
+    cut_off = build_periods(sql, cut(company, origin))
+    spoilt = build_periods(sql, poisoned(company, origin))
+
+    for model in FEATURES:
+        rows = at_origin(whole, model, origin)
+        assert len(rows) > 5
+        assert at_origin(cut_off, model, origin) == rows, model
+        assert at_origin(spoilt, model, origin) == rows, model
+        assert at_origin(spoilt, model, AS_OF) != at_origin(whole, model, AS_OF), model
+
+
+def test_a_year_ago_is_as_it_was_known_and_lies_in_its_place_where_weeks_are_missing(sql: dict[str, str]) -> None:
+    item = Item("si_old", "cus_old", "mtr_a", AS_OF - 500 * DAY, AS_OF)
+    account = Account(AS_OF, [item], daily_loads(AS_OF - 450 * DAY))
+    for day in item.days():
+        account.values["mtr_a", "cus_old", day] = [(account.covered_at(day), day.toordinal() % 1000)]
+    revised = AS_OF - 364 * DAY
+    account.values["mtr_a", "cus_old", revised].append((datetime.combine(AS_OF - 10 * DAY, time(6)), 5000))
+    bench = build(sql, account)
+
+    ago = "select origin_date, year_before from intermediate.int_usage_year_before order by 1 desc"
+    for origin, found in bench.con.execute(ago).fetchall():
+        assert same(list(found), features.year_before(account, item, origin)), origin
+    # the year before as_of - 7 holds the value that was said since as_of - 10, an older one what was said before
+    last_year = "select list_contains(year_before::double[], 5000) from intermediate.int_usage_year_before"
+    assert (
+        bench.con.execute(f"{last_year} order by origin_date desc limit 4").fetchall() == [(True,)] * 2 + [(False,)] * 2
+    )
+
+    gap = f"usage_date between '{AS_OF - 363 * DAY}' and '{AS_OF - 350 * DAY}'"
+    bench.con.execute(f"delete from marts.fct_usage_daily where {gap}")
+    for model in ("int_usage_weeks", "int_usage_weeks_corrected", "int_usage_year_before"):
+        bench.build("intermediate", model)
+    ((found,),) = bench.con.execute(f"select year_before from ({ago}) limit 1").fetchall()
+    expected = features.year_before(account, item, AS_OF)
+    assert list(found) == expected[:28] + [None] * 14 + expected[42:]
+
+
+def test_features_of_a_panel_are_those_of_the_warehouse(sql: dict[str, str]) -> None:
+    account = account_of(random.Random(5), oldest=760)  # noqa: S311 - chance, no secret
+    account.values = {key: seen[:1] for key, seen in account.values.items() if seen[0][0] == account.covered_at(key[2])}
+    bench = build(sql, account)
+    bench.con.execute(
+        "create table intermediate.int_usage_spans as select *, 'sub' as subscription_id, 'usd' as currency "
+        "from intermediate.int_subscription_items"
+    )
+    history = "account_id text, subscription_id text, plan text, known_from timestamp, known_to timestamp"
+    bench.con.execute(f"create table intermediate.int_plan_history ({history})")
+    bench.build("intermediate", "usage_asof")
+
+    first = min(item.first_day for item in account.items)
+    daily = np.full((len(account.items), (AS_OF - first).days + 1), np.nan)
+    for row, item in enumerate(account.items):
+        for day in item.days():
+            daily[row, (day - first).days] = account.newest(item, day)
+    numbers = {item.item_id: row for row, item in enumerate(account.items)}
+    found = bench.con.execute("select * from intermediate.usage_asof").fetchnumpy()
+    items = np.array([numbers[key] for key in found["subscription_item_id"]])
+    days = np.asarray(found["origin_date"], dtype="datetime64[D]")
+    positions = (days - np.datetime64(first)).astype(np.int64)
+
+    computed = asof.features(daily, items, positions, first.weekday())
+
+    assert set(SCALARS) | set(BLOCKS) <= set(computed)
+    assert len(items) > 100
+    for name, values in computed.items():
+        stored = np.ma.filled(np.ma.stack(list(found[name])).astype(float), np.nan)
+        # the warehouse rounds its deviations to six places, so that they do not hang on the order of days
+        np.testing.assert_allclose(values, stored, rtol=1e-9, atol=5e-7 if name == "sd_28" else 0, err_msg=name)
+
+
+def test_periods_of_an_unused_meter_an_unknown_price_a_stub_and_one_that_ended_early(sql: dict[str, str]) -> None:
+    begun = noon(date(2026, 8, 31))
+    life = Item("si", "cus", "mtr_a", begun.date(), AS_OF)
+    gone = Item("si_gone", "cus_gone", "mtr_a", begun.date(), AS_OF - 20 * DAY)
+    company = Company(
+        Account(AS_OF, [life, gone], daily_loads(begun.date())),
+        [
+            Metered(life, begun, 1, 0, "sum"),
+            Metered(gone, begun, 1, 0, "sum", datetime.combine(AS_OF - 19 * DAY, time(9))),
+        ],
+    )
+    bench = build_periods(sql, company)
+    con, rebuilt = bench.con, ("int_billing_periods_scheduled", "int_usage_so_far", "int_usage_periods_ahead")
+    # days are counted from the anchor's own, whatever the months between have
+    ends = [noon(date(2026, 10, 31)), noon(date(2026, 11, 30)), noon(date(2026, 12, 31))]
+    rows = ahead(bench, f"origin_date = '{AS_OF}'")["si", AS_OF]
+    assert [(row[2], row[3]) for row in rows] == [(end, 0) for end in ends]
+    # it ended within the period that was scheduled to run to the month's end
+    (row, *_) = ahead(bench)["si_gone", AS_OF - 28 * DAY]
+    assert row[1:4] == (noon(date(2026, 9, 30)), noon(date(2026, 10, 31)), 0)
+
+    # Stripe says that its running period is cut short: from there on it counts by its new day
+    con.execute(
+        "update intermediate.int_billing_periods set period_end = '2026-11-05 12:00' where period_end > '2026-10-29'"
+    )
+    con.execute(
+        "update intermediate.int_subscription_items set ended_at = null, current_period_end = '2026-11-05 12:00'"
+    )
+    for model in rebuilt:
+        bench.build("intermediate", model)
+    rows = ahead(bench)["si", AS_OF]
+    assert [row[2] for row in rows] == [noon(date(2026, 11, 5)), noon(date(2026, 12, 5)), noon(date(2027, 1, 5))]
+
+    con.execute("delete from staging.stg_stripe__prices")
+    for model in rebuilt:
+        bench.build("intermediate", model)
+    assert [row[2] for row in ahead(bench)["si", AS_OF]] == [noon(date(2026, 11, 5))]

@@ -19,7 +19,8 @@ from tests.dbt_project.after_ml_company import ACTED_ON, AS_OF, PLANTED, write, 
 from tests.published import values_with
 
 Rows = list[dict[str, Any]]
-SCORE_TABLES = {"usage_forecast", "churn_risk", "revenue_forecast", "model_performance", "feature_drift"}
+SCORE_TABLES = {"usage_forecast", "usage_paths", "churn_risk", "revenue_trend", "model_performance", "feature_drift"}
+SCORE_TABLES |= {"usage_period_said", "invoice_forecast_said", "revenue_forecast_said"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ def test_the_summary_says_what_a_stranger_wants_to_know(first_run: tuple[Path, s
         "as of 2026-10-31",
         "MRR",
         "80 % band",
+        "Forecasts against what came",
         "seasonal naive",
+        "run-rate",
         "Most at risk",
         "Recommendations",
         "Seconds per stage",
@@ -102,7 +104,11 @@ def test_an_empty_account_runs_to_the_end_and_says_so(tmp_path: Path) -> None:
 
 def test_an_earlier_day_can_be_replayed(first_run: tuple[Path, str], copy_of: Callable[[Path], Path]) -> None:
     data = copy_of(first_run[0])
+    said = set(data.glob("scores/*_said/run=*.parquet"))
     replayed = in_sandbox(data, "dlt_pipelines", "run", "--as-of", "2026-09-30")
     assert replayed.returncode == 0, replayed.stderr
     assert "as of 2026-09-30" in replayed.stdout
+    # what is said with hindsight was never said: nothing of it is kept to be judged
+    assert set(data.glob("scores/*_said/run=*.parquet")) == said
+    assert len(said) == 6, "an empty file and the first run's, of periods, invoices and revenue"
     shutil.rmtree(data)

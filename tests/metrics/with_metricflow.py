@@ -53,6 +53,11 @@ BRIDGES = """
     )
     select month_start, currency, {figure} from months
 """
+AHEAD_BY = ("metric_time__month", "revenue_ahead__currency")
+# by the rows of currencies, where the metric adds up those of plans
+AHEAD = """
+    select month_start::timestamp, currency, {figure} from marts.revenue_forecast where level = 'currency' group by all
+"""
 CONVERTED = "select month_start::timestamp, {figure} from marts.fct_revenue_retention where is_converted"
 MONTH_BY = ("metric_time__month",)
 LOGOS = "select month_start::timestamp, currency, {figure} from marts.fct_revenue_retention where not is_converted"
@@ -104,6 +109,9 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
         "select month_start::timestamp, sum(reporting_mrr_minor) from marts.fct_mrr_monthly group by all",
     ),
     "reporting_arr": (MONTH_BY, CONVERTED.format(figure="arr_minor")),
+    "expected_mrr": (AHEAD_BY, AHEAD.format(figure="sum(mrr_minor)")),
+    "expected_arr": (AHEAD_BY, AHEAD.format(figure="sum(arr_minor)")),
+    "expected_usage_revenue": (AHEAD_BY, AHEAD.format(figure="sum(usage_revenue_minor)")),
     "forecast_error": (MODEL_BY, FIGURES.format(column="value")),
     "baseline_forecast_error": (MODEL_BY, FIGURES.format(column="baseline_value")),
 }

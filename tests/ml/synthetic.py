@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tests.ml import revenue_company
+
 Floats = NDArray[np.float64]
 AS_OF = date(2026, 10, 31)
 ACCOUNT = "acct_test"
@@ -31,7 +33,8 @@ def build(
 ) -> Path:
     """Write the warehouse anew.
 
-    usage: "weekly" (level, weekday pattern, trend, noise; item 0 is mostly zero, item 1 is 12 days old) or "naive"
+    usage: "weekly" (level, weekday pattern, busy first days of a month, months that run high or low by chance, noise:
+    more than a mean of four weekdays knows; item 0 is mostly zero, item 1 is 12 days old) or "naive"
     (each week repeats the last one exactly, so no model can beat the seasonal naive).
     churn: "mixed" labels that depend on usage_ratio_28_91, "none" (one class) or "unmatured" (no label yet).
     """
@@ -46,14 +49,16 @@ def build(
         "features.usage_asof": asof_rows,
         "features.customer_asof": customer_rows,
         "features.churn_labels": label_rows,
+        "features.usage_periods_ahead": _periods(asof_rows),
         "marts.fct_mrr_monthly": _mrr(rng),
+        "features.revenue_months": revenue_company.months(),
     }
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema features; create schema marts;").fetchall()
         for name, frame in tables.items():
             connection.register("incoming", frame)
-            casts = [f"{c}::date as {c}" if c.endswith(("date", "_on", "_start")) else c for c in frame.columns]
-            casts = [f"{c}::double[{28 if c == 'lag_364' else 7}] as {c}" if _is_list(c) else c for c in casts]
+            casts = [f"{c}::date as {c}" if _is_day(c) else c for c in frame.columns]
+            casts = [f"{c}::double[{126 if c == 'year_before' else 7}] as {c}" if _is_list(c) else c for c in casts]
             connection.execute(f"create table {name} as select {', '.join(casts)} from incoming").fetchall()
             connection.unregister("incoming")
     return path
@@ -74,8 +79,12 @@ def change(path: Path, statement: str) -> None:
         connection.execute(statement).fetchall()
 
 
+def _is_day(column: str) -> bool:
+    return column.endswith(("date", "_on")) or column == "month_start"
+
+
 def _is_list(column: str) -> bool:
-    return column == "lag_364" or column.startswith("same_weekday")
+    return column == "year_before" or column.startswith("same_weekday")
 
 
 def _daily(rng: np.random.Generator, items: int, days: int, usage: str) -> Floats:
@@ -84,8 +93,11 @@ def _daily(rng: np.random.Generator, items: int, days: int, usage: str) -> Float
     pattern = np.tile(weekday, (1, days // 7 + 1))[:, :days]
     if usage == "naive":
         return level * pattern
-    trend = np.exp(np.linspace(0, rng.uniform(-0.4, 0.6, items), days).T)
-    values = level * pattern * trend * np.exp(rng.normal(0, 0.2, (items, days)))
+    blocks = rng.normal(0, 0.2, (items, days // 28 + 1))
+    month = np.exp(np.repeat(blocks, 28, axis=1)[:, -days:])
+    first = AS_OF - timedelta(days=days - 1)
+    busy = np.array([2.0 if (first + timedelta(days=day)).day <= 5 else 1.0 for day in range(days)])
+    values: Floats = level * pattern * month * busy * np.exp(rng.normal(0, 0.2, (items, days)))
     values[0] *= rng.uniform(size=days) < 0.2
     values[1, :-12] = np.nan
     return values
@@ -135,9 +147,27 @@ def _features(seen: Floats, origin: date) -> dict[str, object]:
             known = seen[::-1][back::7][:weeks]
             values.append(float(rule(known)) if len(known) else None)
         found[name] = values
-    ahead = [len(seen) - 1 + step - 364 for step in range(1, 29)]
-    found["lag_364"] = [float(seen[place]) if place >= 0 else None for place in ahead]
+    before = [len(seen) - 1 + step - 391 for step in range(126)]
+    found["year_before"] = [float(seen[place]) if 0 <= place < len(seen) else None for place in before]
     return found
+
+
+def _periods(rows: pd.DataFrame) -> pd.DataFrame:
+    """At every fourth origin: a period of 30 days that began 10 days before, and the next."""
+    found: list[dict[str, object]] = []
+    for item in rows.to_dict("records"):
+        origin: date = item["origin_date"]
+        if (AS_OF - origin).days % 28:
+            continue
+        keys = {name: item[name] for name in ("account_id", "subscription_item_id", "origin_date")}
+        for number, (first, last) in enumerate(((1, 20), (21, 50))):
+            start = origin + timedelta(days=-9 if number == 0 else first)
+            period: dict[str, object] = {"period_number": number, "period_start": pd.Timestamp(start)}
+            period |= {"period_end": pd.Timestamp(origin + timedelta(days=last + 1))}
+            period |= {"aggregation_formula": "sum", "quantity_so_far": 10.0 * item["mean_7"] if number == 0 else 0.0}
+            period |= {"first_horizon": first, "last_horizon": last, "first_share": 1.0, "last_share": 1.0}
+            found.append({**keys, **period})
+    return pd.DataFrame(found)
 
 
 def _customers(rng: np.random.Generator, customers: int, churn: str) -> tuple[pd.DataFrame, pd.DataFrame]:

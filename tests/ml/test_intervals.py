@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ml import intervals, metrics
 from ml.intervals import Bands, calibrate, held_out_bands, ranked
 from ml.panel import Floats
+from tests.ml.panels import panel_of
 
 
 def noisy(seed: int, rows: int = 600) -> tuple[Floats, Floats, Floats]:
@@ -19,10 +21,16 @@ def noisy(seed: int, rows: int = 600) -> tuple[Floats, Floats, Floats]:
     return centre + scale[:, None] * noise, centre, scale
 
 
+def blocks(rows: int, count: int) -> NDArray[np.datetime64]:
+    """`count` origins of the same number of rows."""
+    days = np.datetime64("2026-01-03") + 28 * np.arange(count)
+    return days[np.arange(rows) % count]
+
+
 def test_bands_learned_on_one_sample_cover_another_as_promised() -> None:
     actual, centre, scale = noisy(1)
     group = np.full(len(scale), "xgboost")
-    bands = calibrate(actual, centre, scale, group)
+    bands = calibrate(actual, centre, scale, group, blocks(600, 6))
     fresh, centre, scale = noisy(2)
     said = bands.around(centre, scale, group)
     assert metrics.coverage(fresh, said["q10"], said["q90"]) == pytest.approx(0.80, abs=0.02)
@@ -42,13 +50,22 @@ def test_quantiles_never_cross_and_never_fall_below_zero() -> None:
 def test_a_group_with_few_residuals_borrows_the_pooled_width() -> None:
     actual, centre, scale = noisy(3, rows=100)
     group = np.array(["xgboost"] * 95 + ["weekday_mean"] * 5)
-    bands = calibrate(actual, centre, scale, group)
+    bands = calibrate(actual, centre, scale, group, blocks(100, 1))
     assert bands.table["weekday_mean"] == bands.table["all"]
     assert bands.table["xgboost"] != bands.table["all"]
 
 
+def test_a_group_whose_late_weeks_are_not_known_yet_keeps_its_own_last_width() -> None:
+    actual, centre, scale = noisy(9, rows=200)
+    actual[100:, 14:] = np.nan
+    group = np.array(["regular", "cold"]).repeat(100)
+    table = calibrate(actual, centre, scale, group, blocks(200, 1)).table
+    assert table["cold"]["1"] != table["cold"]["2"] == table["cold"]["3"] == table["cold"]["4"]
+    assert table["cold"]["4"] != table["all"]["4"]
+
+
 def test_without_any_past_the_bands_are_a_normal_distributions() -> None:
-    bands = calibrate(np.empty((0, 28)), np.empty((0, 28)), np.empty(0), np.empty(0, dtype=str))
+    bands = calibrate(np.empty((0, 28)), np.empty((0, 28)), np.empty(0), np.empty(0, dtype=str), blocks(0, 1))
     assert bands.table["all"]["1"] == intervals.NORMAL
 
 
@@ -62,6 +79,61 @@ def test_held_out_bands_do_not_learn_from_the_block_they_judge() -> None:
     after = held_out_bands(poisoned, centre, scale, group, block)
     assert np.array_equal(before["q90"][:100], after["q90"][:100])
     assert not np.array_equal(before["q90"][100:], after["q90"][100:])
+
+
+def covered_in_a_new_season(spread: float) -> tuple[float, float]:
+    """cov80 of bands of 12 blocks on 200 more, each with a shift of its own: widened bands, and plain ones."""
+    rng = np.random.default_rng(5)
+
+    def season(count: int) -> Floats:
+        shift = rng.normal(0, spread, count)[np.arange(40 * count) % count]
+        found: Floats = 1000 + shift[:, None] + rng.normal(0, 1, (40 * count, 28))
+        return found
+
+    actual, fresh = season(12), season(200)
+    centre, ones, group = np.full(actual.shape, 1000.0), np.ones(len(actual)), np.full(len(actual), "all")
+    found = []
+    for block in (blocks(len(actual), 12), blocks(len(actual), 1)):
+        bands = calibrate(actual, centre, ones, group, block)
+        said = bands.around(np.full(fresh.shape, 1000.0), np.ones(len(fresh)), np.full(len(fresh), "all"))
+        found.append(metrics.coverage(fresh, said["q10"], said["q90"]))
+    return found[0], found[1]
+
+
+def test_bands_are_widened_for_a_season_that_is_none_of_those_learned_from_and_never_narrowed() -> None:
+    widened, plain = covered_in_a_new_season(spread=3.0)
+    assert plain + 0.01 < widened < 0.92
+    widened, plain = covered_in_a_new_season(spread=0.0)
+    assert plain == pytest.approx(0.8, abs=0.01)
+    assert plain <= widened == pytest.approx(0.8, abs=0.015)
+
+
+def test_no_band_is_widened_more_than_the_most_that_is_allowed() -> None:
+    actual, centre, scale = noisy(6, rows=300)
+    actual[blocks(300, 3) == blocks(3, 3)[0]] += 1e6
+    group = np.full(300, "xgboost")
+    plain = calibrate(actual, centre, scale, group, blocks(300, 1)).table["all"]
+    widened = calibrate(actual, centre, scale, group, blocks(300, 3)).table["all"]
+    for week, row in widened.items():
+        factors = {name: value / plain[week][name] for name, value in row.items()}
+        assert factors["q10"] == pytest.approx(factors["q90"])
+        assert factors["q025"] == pytest.approx(factors["q975"])
+        assert all(1 - 1e-9 <= factor <= intervals.WIDEST + 1e-9 for factor in factors.values())
+    assert factors["q90"] == pytest.approx(intervals.WIDEST)
+
+
+def test_an_items_own_scale_is_its_spread_or_its_weekly_changes_whichever_says_more() -> None:
+    rng = np.random.default_rng(8)
+    calm, wild = rng.normal(100, 1, 28), rng.normal(100, 20, 200)
+    steady = np.full(228, 50.0)
+    noisy_before = np.concatenate([wild, calm])  # its last month is calmer than the two before
+    panel = panel_of(np.stack([steady, noisy_before, np.concatenate([np.full(200, 100.0), wild[:28]])]))
+    found = intervals.own_scale(panel, np.arange(3))
+    level = panel.features["level"]
+    assert found[0] == pytest.approx(0.1 * 50)  # nothing but a tenth of the level
+    changes = np.sort(np.abs(noisy_before[-91:] - noisy_before[-98:-7]))
+    assert found[1] == pytest.approx(changes[72] / 2**0.5 / 1.2816 + 0.1 * level[1])
+    assert found[2] == pytest.approx(np.std(wild[:28], ddof=1) + 0.1 * level[2])
 
 
 def test_the_conformal_rank_is_one_beyond_the_plain_quantile() -> None:

@@ -21,11 +21,14 @@ RUN = "run_id varchar, scored_at timestamp"
 CONTRACT = {
     "usage_forecast": "account_id varchar, subscription_item_id varchar, customer_id varchar, meter_id varchar, "
     "as_of date, forecast_date date, horizon integer, yhat_mean double, yhat_median double, "
-    f"{BAND}, baseline double, {MODEL}, {RUN}",
+    f"{BAND}, seasonal_naive double, weekday_mean double, demand_class varchar, {MODEL}, {RUN}",
+    "usage_paths": "account_id varchar, subscription_item_id varchar, as_of date, is_backtest boolean, "
+    "period_start timestamp, period_number integer, path integer, quantity_so_far double, path_quantity double, "
+    f"{MODEL}, {RUN}",
     "churn_risk": "account_id varchar, customer_id varchar, as_of date, horizon_days integer, probability double, "
     f"baseline_probability double, reasons varchar, {MODEL}, {RUN}",
-    "revenue_forecast": f"account_id varchar, currency varchar, as_of date, month_start date, mrr_mean double, {BAND}, "
-    f"method varchar, model_version varchar, {RUN}",
+    "revenue_trend": "account_id varchar, level varchar, plan varchar, currency varchar, as_of date, "
+    f"months_ahead integer, metered_growth double, {BAND}, n integer, method varchar, model_version varchar, {RUN}",
     "model_performance": "model_name varchar, model_version varchar, as_of date, metric varchar, segment varchar, "
     f"value double, baseline_value double, n bigint, {RUN}",
     "feature_drift": "feature varchar, segment varchar, as_of date, psi double, psi_limit double, n bigint, "
@@ -33,7 +36,7 @@ CONTRACT = {
 }
 
 
-@pytest.mark.parametrize("table", ["usage_forecast", "churn_risk", "revenue_forecast", "model_performance"])
+@pytest.mark.parametrize("table", ["usage_forecast", "churn_risk", "revenue_trend", "model_performance"])
 def test_a_scoring_run_writes_the_contracts_columns_and_types(trained: Settings, table: str) -> None:
     files = list((trained.scores / table).glob("run=*.parquet"))
     assert len(files) == 1
@@ -52,31 +55,52 @@ def test_drift_has_the_contracts_columns_too(tmp_path: Path) -> None:
     assert ", ".join(f"{name} {kind.lower()}" for name, kind, *_ in described) == CONTRACT["feature_drift"]
 
 
-def test_every_item_has_28_ordered_days_with_bands_around_the_median(trained: Settings) -> None:
+def test_paths_of_today_and_of_the_past_are_two_files_of_the_contracts_columns(trained: Settings) -> None:
+    files = list((trained.scores / "usage_paths").glob("run=*.parquet"))
+    kinds = []
+    for file in files:
+        described = duckdb.execute(f"describe select * from read_parquet('{file}', hive_partitioning = false)")
+        assert ", ".join(f"{name} {kind.lower()}" for name, kind, *_ in described.fetchall()) == CONTRACT["usage_paths"]
+        rows = pq.read_table(file, partitioning=None).to_pandas()
+        kinds.append((set(rows["is_backtest"].tolist()), int(rows["path"].max())))
+    assert sorted(kinds, key=str) == [({False}, 200), ({True}, 100)]
+
+
+def test_every_item_has_90_ordered_days_with_bands_around_the_median(trained: Settings) -> None:
     said = read(trained, "usage_forecast")
-    assert said.groupby("subscription_item_id").size().eq(28).all()
+    assert said.groupby("subscription_item_id").size().eq(90).all()
+    assert said["subscription_item_id"].nunique() == 24
     assert (pd.to_datetime(said["forecast_date"]) - pd.Timestamp(synthetic.AS_OF)).dt.days.eq(said["horizon"]).all()
     ordered = said[["q025", "q10", "yhat_median", "q90", "q975"]].to_numpy(np.float64)
     assert (np.diff(ordered, axis=1) >= 0).all()
     assert (ordered[:, 0] >= 0).all()
 
 
-def test_young_and_mostly_idle_items_say_that_a_simpler_method_served_them(trained: Settings) -> None:
-    method = read(trained, "usage_forecast").groupby("subscription_item_id")["method"].first()
-    assert method["si_000"] == method["si_001"] == "weekday_mean"
-    assert method["si_005"] == "xgboost"
+def test_every_row_says_which_method_served_it_and_of_what_kind_the_item_is(trained: Settings) -> None:
+    said = read(trained, "usage_forecast").groupby("subscription_item_id")[["demand_class", "method"]].first()
+    assert said.loc["si_000", "demand_class"] == "intermittent"
+    assert said.loc["si_001", ["demand_class", "method"]].tolist() == ["cold", "cohort_mean"]
+    assert said.loc["si_005", ["demand_class", "method"]].tolist() == ["regular", "xgboost"]
+
+
+def test_the_baselines_beside_a_forecast_are_the_last_same_weekday_and_the_mean_of_four(trained: Settings) -> None:
+    said = read(trained, "usage_forecast").query("subscription_item_id == 'si_005'").set_index("horizon")
+    with duckdb.connect(str(trained.warehouse), read_only=True) as connection:
+        query = "select quantity from marts.fct_usage_daily where subscription_item_id = 'si_005' order by usage_date"
+        known = [value for (value,) in connection.execute(query).fetchall()]
+    for ahead in (1, 7, 8, 90):
+        same = [known[-1 - (-ahead % 7) - 7 * week] for week in range(4)]
+        assert said.loc[ahead, "seasonal_naive"] == pytest.approx(same[0])
+        assert said.loc[ahead, "weekday_mean"] == pytest.approx(sum(same) / 4)
 
 
 def test_undefined_figures_are_null(tmp_path: Path) -> None:
     row = {
-        "account_id": "a",
-        "currency": "usd",
-        "as_of": synthetic.AS_OF,
-        "month_start": synthetic.AS_OF,
-        "mrr_mean": 1.0,
+        **{"account_id": "a", "level": "plan", "plan": "growth", "currency": "usd"},
+        **{"as_of": synthetic.AS_OF, "months_ahead": 1, "metered_growth": 1.0, "n": 0},
     }
     frame = pd.DataFrame([{**row, **dict.fromkeys(scores.BAND, float("nan")), "method": "m", "model_version": "1"}])
-    path = scores.write(tmp_path, "revenue_forecast", frame, scores.new_run())
+    path = scores.write(tmp_path, "revenue_trend", frame, scores.new_run())
     assert pq.read_table(path, partitioning=None)["q10"].to_pylist() == [None]
 
 

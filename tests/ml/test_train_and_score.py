@@ -14,6 +14,7 @@ import pytest
 
 from ml import registry, score, scores, train
 from ml.errors import FeaturesChanged, NoChampion, NothingToDo, RegistryUnreachable
+from ml.forecast import Recipe
 from ml.settings import Settings
 from tests.ml import synthetic
 from tests.ml.conftest import Cli, State
@@ -49,6 +50,45 @@ def test_the_champion_loads_by_alias_with_mlflow_alone(trained: Settings) -> Non
         assert len(model.predict(example)) == len(example)
 
 
+def test_a_training_leaves_its_recipe_its_origin_and_its_pictures_in_mlflow(trained: Settings) -> None:
+    store = registry.connect(trained)
+    pictures = {
+        registry.USAGE: {"backtest.png", "calibration.png", "importance.png"},
+        registry.CHURN: {"calibration.png", "importance.png"},
+    }
+    experiment = store.client.get_experiment_by_name(registry.EXPERIMENT)
+    runs = {run.info.run_name.rsplit("-", 1)[0]: run for run in store.client.search_runs([experiment.experiment_id])}
+    for name, expected in pictures.items():
+        run = runs[name]
+        assert {path.name for path in (Path(run.info.artifact_uri) / "plots").iterdir()} == expected
+        assert {"data_hash", "first_origin", "as_of", "code_hash", "features", "method"} <= set(run.data.params)
+        assert run.data.params["as_of"] == synthetic.AS_OF.isoformat()
+        assert run.info.status == "FINISHED"
+    assert {"median_rounds", "median.max_depth"} <= set(runs[registry.USAGE].data.params)
+    assert "class.regular/wape" in runs[registry.USAGE].data.metrics
+
+
+def test_a_worse_recipe_is_a_challenger_that_fails_and_the_champion_does_not_move(
+    copied: Settings, cli: Cli, tmp_path: Path
+) -> None:
+    weak = tmp_path / "weak.json"
+    weak.write_text(
+        '{"rows": 20000, "median_rounds": 1, "mean_rounds": 1, "median": {"max_depth": 1}, "mean": {"max_depth": 1}}'
+    )
+    code, out, _ = cli(copied, "train", "--recipe", str(weak))
+    assert code == 0
+    assert "usage_forecast version 2: challenger failed the gate (" in out
+    assert f"usage_forecast: champion stays version 1 (as-of {synthetic.AS_OF})" in out
+    store = registry.connect(copied)
+    challenger = registry.find(store, registry.USAGE, registry.CHALLENGER)
+    assert challenger is not None
+    assert (challenger.version, challenger.tags["gate"]) == ("2", "failed")
+    assert "recipe of champion 1" in challenger.tags["gate_reason"] or "weekday_mean" in challenger.tags["gate_reason"]
+    assert registry.champion(store, registry.USAGE).version == "1"
+    assert train.usual(store, lambda line: None) == Recipe()
+    assert cli(copied, "registry", "compare")[0] == 0
+
+
 def test_a_second_training_is_not_needed_and_says_why(trained: Settings) -> None:
     said: list[str] = []
     with pytest.raises(NothingToDo, match="Nothing to train"):
@@ -61,44 +101,50 @@ def test_a_baseline_that_wins_is_champion_and_is_not_trained_again(state: State)
     synthetic.build(settings.warehouse, usage="naive", churn="none", items=6, days=200)
     said: list[str] = []
     train.run(settings, None, if_needed=True, say=said.append)
-    client = registry.connect(settings)
-    found = {name: registry.champion(client, name).tags for name in (registry.USAGE, registry.CHURN)}
+    store = registry.connect(settings)
+    found = {name: registry.champion(store, name).tags for name in (registry.USAGE, registry.CHURN)}
     assert found[registry.USAGE]["method"] in ("seasonal_naive", "weekday_mean")
     assert found[registry.CHURN]["method"] == "base_rate"
     with pytest.raises(NothingToDo):
         train.run(settings, None, if_needed=True, say=said.append)
     score.run(settings, None, said.append)
     scored = newest(settings, "usage_forecast")
-    assert scored["yhat_median"].tolist() == pytest.approx(scored["baseline"].tolist())
+    served = scored[found[registry.USAGE]["method"]]
+    assert scored["yhat_median"].tolist() == pytest.approx(served.tolist())
 
 
 def test_a_week_later_or_after_a_drift_training_is_needed_again(copied: Settings) -> None:
-    client = registry.connect(copied)
+    store = registry.connect(copied)
     week = synthetic.AS_OF + timedelta(days=7)
-    assert train.need(client, copied, registry.USAGE, week - timedelta(days=1)) is None
-    assert train.need(client, copied, registry.USAGE, week) == "the champion's as-of is 7 days old"
+    assert not train.need(store, copied, registry.USAGE, week - timedelta(days=1)).due
+    assert train.need(store, copied, registry.USAGE, week) == train.Need(True, "the champion's as-of is 7 days old")
     breach = {"feature": "level", "segment": "items", "psi": 0.9, "psi_limit": 0.2, "n": 500, "is_breach": True}
     frame = pd.DataFrame([breach]).assign(as_of=synthetic.AS_OF)
     scores.write(copied.scores, "feature_drift", frame, scores.new_run())
-    assert "drift was found on" in (train.need(client, copied, registry.USAGE, synthetic.AS_OF) or "")
+    assert "drift was found on" in train.need(store, copied, registry.USAGE, synthetic.AS_OF).why
 
 
 def test_the_same_data_and_champion_give_the_same_scores(copied: Settings) -> None:
     before = {table: newest(copied, table) for table in scores.TABLES if table != "feature_drift"}
     score.run(copied, None, lambda line: None)
     for table, frame in before.items():
-        assert len(list((copied.scores / table).glob("run=*.parquet"))) == 2
+        again = 3 if table == "usage_paths" else 2  # what the champion said at its held-out origins is written once
+        assert len(list((copied.scores / table).glob("run=*.parquet"))) == again
         pd.testing.assert_frame_equal(newest(copied, table), frame, check_exact=True)
 
 
 def test_scores_of_a_replayed_day_do_not_see_what_came_after_it(copied: Settings) -> None:
     replayed = synthetic.AS_OF - timedelta(days=28)
     score.run(copied, replayed, lambda line: None)
-    before = {table: newest(copied, table) for table in ("usage_forecast", "revenue_forecast")}
+    before = {table: newest(copied, table) for table in ("usage_forecast", "revenue_trend")}
     for relation, column, values in (
         ("marts.fct_usage_daily", "usage_date", "quantity = 1e9"),
         ("features.usage_asof", "origin_date", "level = 1e9, mean_28 = 1e9, sd_28 = 1e9"),
-        ("marts.fct_mrr_monthly", "month_start + interval 1 month - interval 1 day", "mrr_minor = 1000000000"),
+        (
+            "features.revenue_months",
+            "month_start + interval 1 month - interval 1 day",
+            "committed_mrr_minor = 1000000000",
+        ),
     ):
         synthetic.change(copied.warehouse, f"update {relation} set {values} where {column} > '{replayed}'")
     score.run(copied, replayed, lambda line: None)
@@ -168,25 +214,27 @@ def test_the_registry_lists_versions_with_aliases_and_reasons(trained: Settings,
     code, out, _ = cli(trained, "registry")
     assert code == 0
     assert [line.split()[:3] for line in out.splitlines()] == [
+        ["model", "version", "aliases"],
         ["churn_risk", "1", "challenger,champion"],
         ["usage_forecast", "1", "challenger,champion"],
     ]
 
 
 def test_a_champion_of_other_features_is_refused_and_trained_again(copied: Settings) -> None:
-    client = registry.connect(copied)
-    client.set_model_version_tag(registry.USAGE, "1", "features", "other")
-    assert train.need(client, copied, registry.USAGE, synthetic.AS_OF) == "the champion was trained on other features"
-    entry = registry.champion(client, registry.USAGE)
+    store = registry.connect(copied)
+    store.client.set_model_version_tag(registry.USAGE, "1", "features", "other")
+    why = "the champion was trained on other features"
+    assert train.need(store, copied, registry.USAGE, synthetic.AS_OF) == train.Need(True, why)
+    entry = registry.champion(store, registry.USAGE)
     with pytest.raises(FeaturesChanged, match="python -m ml train"):
-        score.checked(entry, {"features": ["mean_7"]}, ("mean_7", "mean_14"))
+        score.checked(entry, {"features": ["lag_364"]}, ("mean_7", "mean_14"))
 
 
 def test_a_registry_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings = Settings(tmp_path, f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}", 1)
     with pytest.raises(RegistryUnreachable, match="MLFLOW_TRACKING_URI"):
-        registry.connect(settings)
+        registry.connect(settings, suffix="")
 
 
 def test_a_bad_thread_count_is_a_usage_error(trained: Settings, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

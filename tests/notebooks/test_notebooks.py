@@ -9,11 +9,14 @@ from tests.commands import ROOT, module
 
 def test_every_notebook_runs_and_draws_its_picture(first_run: tuple[Path, str]) -> None:
     data, _ = first_run
-    (ROOT / "build" / "usage_forecast.png").unlink(missing_ok=True)
+    names = ("revenue_forecast", "usage_forecast")
+    for name in names:
+        (ROOT / "build" / f"{name}.png").unlink(missing_ok=True)
     done = module(data, "notebooks")
     assert done.returncode == 0, done.stderr
-    assert "usage_forecast.py -> build/usage_forecast.ipynb" in done.stdout
-    assert (ROOT / "build" / "usage_forecast.png").read_bytes().startswith(b"\x89PNG")
+    for name in names:
+        assert f"{name}.py -> build/{name}.ipynb" in done.stdout
+        assert (ROOT / "build" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_notebook_without_a_run_says_what_to_do(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class Account:
     loads: list[datetime]  # each covers the days before its own
     values: dict[tuple[str, str, date], list[tuple[datetime, int]]] = field(default_factory=dict)
 
+    def since(self, item: Item) -> date:
+        """When the first item of the same customer and meter began."""
+        same = [one for one in self.items if (one.meter_id, one.customer_id) == (item.meter_id, item.customer_id)]
+        return min(one.first_day for one in same)
+
     def covered_at(self, day: date) -> datetime:
         return next(at for at in self.loads if at.date() > day)
 
@@ -86,9 +91,9 @@ def weekdays(account: Account, item: Item, origin: date) -> dict[str, list[float
 
 
 def year_before(account: Account, item: Item, origin: date) -> list[float | None]:
-    """What int_usage_year_before says: 364 days before each of the 28 days ahead."""
+    """What int_usage_year_before says: 364 days before each of the 28 days up to the origin and the 98 that follow."""
     past = dict(zip(item.days(), account.history(item, origin), strict=False))
-    days = [origin + DAY * (ahead - 364) for ahead in range(1, 29)]
+    days = [origin + DAY * (ahead - 364) for ahead in range(-27, 99)]
     return [float(past[day]) if day in past else None for day in days]
 
 

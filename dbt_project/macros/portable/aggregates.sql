@@ -40,3 +40,12 @@
 {% macro default__commonest(value) -%}
     mode({{ value }})
 {%- endmacro %}
+
+{# The least value that at least this share (a literal) of the rows do not exceed. #}
+{% macro quantile_of(measure, share) -%}
+    {{ adapter.dispatch('quantile_of', 'meterwise')(measure, share) }}
+{%- endmacro %}
+
+{% macro default__quantile_of(measure, share) -%}
+    quantile_disc({{ measure }}, {{ share }})
+{%- endmacro %}

@@ -84,3 +84,8 @@
 {% macro default__from_microseconds(microseconds) -%}
     make_timestamp(cast({{ microseconds }} as bigint))
 {%- endmacro %}
+
+{# A day at the time of day of `moment`. #}
+{% macro at_time_of(day, moment) -%}
+    cast({{ day }} as timestamp) + ({{ moment }} - date_trunc('day', {{ moment }}))
+{%- endmacro %}

@@ -21,6 +21,29 @@
     )
 {%- endmacro %}
 
+{# The same of no fixed length: to look it up is cheaper, and arrays are made of such pieces. #}
+{% macro piece_of_array(values) -%}
+    {{ adapter.dispatch('piece_of_array', 'meterwise')(values) }}
+{%- endmacro %}
+
+{% macro default__piece_of_array(values) -%}
+    cast(list_value({{ values | join(', ') }}) as double[])
+{%- endmacro %}
+
+{# One array of pieces of `size` values each (a Jinja list of expressions); an absent piece is as many nulls. #}
+{% macro array_of_pieces(pieces, size) -%}
+    {{ adapter.dispatch('array_of_pieces', 'meterwise')(pieces, size) }}
+{%- endmacro %}
+
+{% macro default__array_of_pieces(pieces, size) -%}
+    {%- set absent = 'cast([' ~ (['null'] * size) | join(', ') ~ '] as double[])' -%}
+    cast(flatten(list_value(
+        {%- for piece in pieces -%}
+            coalesce({{ piece }}, {{ absent }}){{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )) as double[{{ size * pieces | length }}])
+{%- endmacro %}
+
 {# A Jinja list of expressions: `prefix` with each of the numbers 1 to `count` behind it. #}
 {% macro numbered(prefix, count) -%}
     {%- set names = [] -%}

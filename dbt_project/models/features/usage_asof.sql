@@ -42,7 +42,7 @@ assembled as (
         weekdays.same_weekday_mean_4,
         weekdays.same_weekday_mean_8,
         weekdays.same_weekday_median_8,
-        year_before.lag_364
+        year_before.year_before
     from origins
     inner join spans
         on

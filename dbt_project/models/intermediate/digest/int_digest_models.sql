@@ -1,11 +1,10 @@
-{# The newest held-out figures of each model beside its baseline's: one line a model. #}
+{# The newest held-out figures of the churn model beside its baseline's; int_digest_forecasts has the usage model. #}
 {{ config(tags=['after_ml']) }}
 with
 
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 current_days as (select * from {{ ref('int_as_of') }}),
 performance as (select * from {{ ref('stg_ml__model_performance') }} where segment = 'all'),
-served as (select * from {{ ref('usage_forecast') }} where is_current),
 risks as (select * from {{ ref('churn_risk') }} where is_current),
 
 newest as (
@@ -24,13 +23,6 @@ newest as (
 methods as (
 
     select
-        'digest_usage_forecast' as kind,
-        {{ commonest('method') }} as method
-    from served
-
-    union all
-
-    select
         'digest_churn_risk' as kind,
         {{ commonest('method') }} as method
     from risks
@@ -41,15 +33,12 @@ filled as (
 
     select
         current_days.account_id,
-        'models' as section,
+        'forecasts' as section,
         3 as section_number,
-        case templates.kind when 'digest_usage_forecast' then 1 else 2 end as line_number,
+        6 as line_number,
         cast(null as {{ text_type() }}) as customer_id,
         {{ fill_template('templates.body', {
             'method': "replace(methods.method, '_', ' ')",
-            'wape': figure_to_text("max(case when newest.metric = 'wape' then newest.value end)", 1),
-            'naive_wape': figure_to_text("max(case when newest.metric = 'wape' then newest.baseline_value end)", 1),
-            'coverage': share_to_text("max(case when newest.metric = 'cov80' then newest.value end)"),
             'loss': figure_to_text("max(case when newest.metric = 'log_loss' then newest.value end)", 3),
             'baseline_loss': figure_to_text("max(case when newest.metric = 'log_loss' then newest.baseline_value end)", 3),
         }) }} as text

@@ -1,105 +1,72 @@
-{# Sums of day bands are the widest case: days that all end high, or all low, together. #}
+{# Open periods at today's word: the mean over paths of the whole period's quantity, its 80 % band scaled by what the
+   backtest taught. A period that ends after the last forecast day has no paths, and nothing is said of its rest. #}
+{{ config(post_hook="{{ keep_as_said('usage_period_said', 'median_quantity is not null') }}") }}
 with
 
--- forecast days of a `last` meter do not add up to its period, so such items have no forecast of it
-open_periods as (
-    select * from {{ ref('fct_usage_periods') }}
-    where is_open and aggregation_formula is distinct from 'last'
-),
-current_days as (select * from {{ ref('int_as_of') }}),
-forecasts as (select * from {{ ref('usage_forecast') }} where is_current),
+open_periods as (select * from {{ ref('fct_usage_periods') }} where is_open),
+as_of as (select * from {{ ref('int_as_of') }}),
+forecasts as (select * from {{ ref('int_usage_paths_periods') }} where not is_backtest),
+factors as (select * from {{ ref('int_band_factors') }} where level = 'item_quantity'),
 
-periods as (
+scaled as (
 
     select
-        open_periods.*,
-        current_days.as_of,
+        {{ columns_of('open_periods', [
+            'account_id', 'subscription_item_id', 'subscription_id', 'customer_id', 'meter_id', 'price_id', 'currency',
+            'period_start', 'period_end', 'days_elapsed', 'days_in_period', 'included_units', 'quantity',
+        ]) }},
+        as_of.as_of,
         open_periods.days_in_period - open_periods.days_elapsed as days_remaining,
-        -- the day after those holds the last moments of the period, and counts by its share before period_end
-        {{ share_of(
-            seconds_of('open_periods.period_end') ~ ' - ' ~ seconds_of("date_trunc('day', open_periods.period_end)"),
-            '86400'
-        ) }} as end_day_share
-
-    from open_periods
-    inner join current_days
-        on open_periods.account_id = current_days.account_id
-
-),
-
-forecast_days as (
-
-    select
-        periods.account_id,
-        periods.subscription_item_id,
-        periods.period_start,
-        forecasts.horizon <= periods.days_remaining as is_whole,
-        case when forecasts.horizon <= periods.days_remaining then 1 else periods.end_day_share end as share,
-        forecasts.yhat_mean,
-        forecasts.q10,
-        forecasts.q90,
+        coalesce(forecasts.paths, 0) > 0 as is_forecast,
+        coalesce(forecasts.mean_quantity, open_periods.quantity) as projected_quantity,
+        {{ scaled_band('forecasts', 'factors', 'quantity', 'decimal(18, 6)') }},
+        forecasts.run_rate_quantity,
+        forecasts.method,
         forecasts.model_version
-
-    from periods
-    inner join forecasts
+    from open_periods
+    inner join as_of
+        on open_periods.account_id = as_of.account_id
+    left join forecasts
+        on {{ same_keys('open_periods', 'forecasts', ['account_id', 'subscription_item_id', 'period_start']) }}
+    left join factors
         on
-            periods.account_id = forecasts.account_id
-            and periods.subscription_item_id = forecasts.subscription_item_id
-            and forecasts.horizon <= periods.days_remaining + 1
-
-),
-
-forecast_sums as (
-
-    select
-        account_id,
-        subscription_item_id,
-        period_start,
-        sum(case when is_whole then 1 else 0 end) as days_forecast,
-        -- decimals add up to the same sum in any order
-        cast(sum(cast(share * yhat_mean as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity,
-        cast(sum(cast(share * q10 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_low,
-        cast(sum(cast(share * q90 as decimal(18, 6))) as decimal(18, 6)) as forecast_quantity_high,
-        max(model_version) as model_version
-
-    from forecast_days
-    group by account_id, subscription_item_id, period_start
-
-),
-
-projected as (
-
-    select
-        periods.account_id,
-        periods.subscription_item_id,
-        periods.subscription_id,
-        periods.customer_id,
-        periods.meter_id,
-        periods.price_id,
-        periods.currency,
-        periods.as_of,
-        periods.period_start,
-        periods.period_end,
-        periods.days_elapsed,
-        periods.days_in_period,
-        periods.days_remaining,
-        coalesce(forecast_sums.days_forecast, 0) as days_forecast,
-        periods.days_remaining - coalesce(forecast_sums.days_forecast, 0) as days_beyond_horizon,
-        periods.included_units,
-        periods.quantity as quantity_so_far,
-        coalesce(forecast_sums.forecast_quantity, 0) as forecast_quantity,
-        periods.quantity + coalesce(forecast_sums.forecast_quantity, 0) as projected_quantity,
-        periods.quantity + coalesce(forecast_sums.forecast_quantity_low, 0) as projected_quantity_low,
-        periods.quantity + coalesce(forecast_sums.forecast_quantity_high, 0) as projected_quantity_high,
-        forecast_sums.model_version
-
-    from periods
-    left join forecast_sums
-        on
-            periods.account_id = forecast_sums.account_id
-            and periods.subscription_item_id = forecast_sums.subscription_item_id
-            and periods.period_start = forecast_sums.period_start
+            open_periods.account_id = factors.account_id
+            and as_of.as_of = factors.for_as_of
+            and {{ elapsed_quarter('open_periods.days_elapsed', 'open_periods.days_in_period') }} = factors.quarter
 
 )
 
-select * from projected
+select
+    account_id,
+    subscription_item_id,
+    subscription_id,
+    customer_id,
+    meter_id,
+    price_id,
+    currency,
+    as_of,
+    period_start,
+    period_end,
+    days_elapsed,
+    days_in_period,
+    days_remaining,
+    case when is_forecast then days_remaining else 0 end as days_forecast,
+    case when is_forecast then 0 else days_remaining end as days_beyond_horizon,
+    included_units,
+    quantity as quantity_so_far,
+    projected_quantity - quantity as forecast_quantity,
+    projected_quantity,
+    -- a mean of few large paths may lie outside
+    least(coalesce(q10_quantity, quantity), projected_quantity) as projected_quantity_low,
+    greatest(coalesce(q90_quantity, quantity), projected_quantity) as projected_quantity_high,
+
+    -- the band as it is, null without a forecast
+    q025_quantity,
+    q10_quantity,
+    median_quantity,
+    q90_quantity,
+    q975_quantity,
+    run_rate_quantity,
+    method,
+    model_version
+from scaled

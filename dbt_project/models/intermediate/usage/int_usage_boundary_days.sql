@@ -32,7 +32,8 @@ placed as (
         lead(starts_on) over ({{ by_item }}) as next_starts_on,
         coalesce(sum(measured_quantity) over earlier, 0) as earlier_quantity,
         count(measured_quantity) over earlier as earlier_measured,
-        count(*) over earlier as earlier_periods
+        count(*) over earlier as earlier_periods,
+        min(starts_on) over earlier as earlier_since
     from measured
     window earlier as ({{ by_item }} rows between unbounded preceding and 1 preceding)
 
@@ -53,9 +54,7 @@ months as (
 days as (
 
     select
-        months.account_id,
-        months.subscription_item_id,
-        months.period_start,
+        {{ columns_of('months', ['account_id', 'subscription_item_id', 'period_start']) }},
         cast(sum(case when meter_usage.usage_date = months.starts_on then meter_usage.quantity end) as decimal(18, 6))
             as day_quantity,
         sum(case when meter_usage.usage_date < months.next_starts_on then meter_usage.quantity end) as days_quantity
@@ -67,10 +66,7 @@ days as (
             = {{ add_months(month_start('months.starts_on'), 'months.month_number') }}
             and months.starts_on <= meter_usage.usage_date
             and months.until_day > meter_usage.usage_date
-    group by
-        months.account_id,
-        months.subscription_item_id,
-        months.period_start
+    group by {{ columns_of('months', ['account_id', 'subscription_item_id', 'period_start']) }}
 
 ),
 
@@ -81,8 +77,7 @@ summed as (
         coalesce(days.day_quantity, 0) as day_quantity,
         coalesce(sum(days.days_quantity) over earlier, 0) as earlier_days_quantity
     from placed
-    left join days
-        on {{ same_keys('placed', 'days', ['account_id', 'subscription_item_id', 'period_start']) }}
+    left join days on {{ same_keys('placed', 'days', ['account_id', 'subscription_item_id', 'period_start']) }}
     window earlier as (
         partition by placed.account_id, placed.subscription_item_id, placed.meter_id
         order by placed.period_start rows between unbounded preceding and 1 preceding
@@ -112,6 +107,13 @@ select
     starts_on,
     measured_quantity,
     is_revised,
+    -- of the periods before, and of all days up to this one
+    earlier_periods,
+    earlier_measured,
+    earlier_since,
+    cast(earlier_quantity as decimal(38, 6)) as earlier_quantity,
+    cast(earlier_days_quantity as decimal(38, 6)) as earlier_days_quantity,
+    day_quantity,
     cast(first_day_quantity as decimal(18, 6)) as first_day_quantity,
     -- whole days are counted to a period from here on: the shared day goes where most of it was used
     case when 2 * first_day_quantity >= day_quantity then starts_on else starts_on + 1 end as counts_from

@@ -11,7 +11,7 @@ top_risks as (
     select
         risks.account_id,
         'risk' as section,
-        4 as section_number,
+        5 as section_number,
         cast(row_number() over (
             partition by risks.account_id order by risks.probability desc, risks.customer_id asc
         ) as integer) as line_number,
@@ -53,7 +53,7 @@ top_proposals as (
     select
         account_id,
         'recommendations' as section,
-        5 as section_number,
+        6 as section_number,
         cast(row_number() over (
             partition by account_id order by rank_in_kind asc, kind desc, currency desc
         ) as integer) as line_number,
@@ -70,11 +70,29 @@ together as (
     union all
     select * from {{ ref('int_digest_mrr') }}
     union all
+    select
+        account_id,
+        'forecasts' as section,
+        3 as section_number,
+        line_number,
+        cast(null as {{ text_type() }}) as customer_id,
+        text
+    from {{ ref('int_digest_forecasts') }}
+    union all
+    select
+        account_id,
+        'invoices' as section,
+        4 as section_number,
+        line_number,
+        customer_id,
+        text
+    from {{ ref('int_digest_invoices') }}
+    union all
     select * from {{ ref('int_digest_models') }}
     union all
-    select * from top_risks where line_number <= 5
+    select * from top_risks where line_number <= 3
     union all
-    select * from top_proposals where line_number <= 5
+    select * from top_proposals where line_number <= 3
 
 )
 

@@ -25,9 +25,11 @@ marked as (
         forecasts.q10,
         forecasts.q90,
         forecasts.q975,
-        forecasts.baseline,
+        forecasts.seasonal_naive,
+        forecasts.weekday_mean,
 
         -- where it comes from
+        forecasts.demand_class,
         forecasts.method,
         forecasts.model_name,
         forecasts.model_version,

@@ -1,0 +1,12 @@
+{# The loader makes this table; until it has run once the audit marts read an empty one of the same columns. #}
+{% macro empty_ledger() %}
+  create schema if not exists raw_ledger;
+  create table if not exists raw_ledger.audit_log (
+    seq bigint, event_id varchar, at_us bigint, wall_us bigint, kind varchar,
+    recommendation_id varchar, action_id varchar, step bigint, attempt bigint,
+    account_id varchar, livemode boolean, customer_id varchar, subscription_id varchar,
+    object_id varchar, stripe_event_id varchar, request_id varchar, idempotency_key varchar,
+    plan_hash varchar, currency varchar, amount_minor bigint, actor varchar, actor_assurance varchar,
+    reasoning varchar, body varchar, prev_hash varchar, hash varchar
+  );
+{% endmacro %}

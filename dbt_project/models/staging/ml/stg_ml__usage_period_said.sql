@@ -1,0 +1,9 @@
+with
+
+newest as (
+
+    {{ score_source('usage_period_said', ['account_id', 'as_of']) }}
+
+)
+
+select * from newest

@@ -1,0 +1,1 @@
+"""How good the forecasts are, and what they cost, against their marks."""
