@@ -42,13 +42,14 @@ class Tried:
 def run(path: Path, horizon: int, windows: int, output: Path, threads: int) -> str:
     """Forecast the last `windows` non-overlapping horizons of the panel at `path`; write them to `output`.
 
-    Each window is forecast by a model, methods and bands that saw nothing after its cutoff. Returns a sentence about
-    what was done. Raises BadPanel.
+    Each window is forecast by a model, methods and bands that saw nothing after its cutoff; a series of which nothing
+    is known by then has no rows there. Returns a sentence about what was done. Raises BadPanel.
     """
     ids, first, daily = read(path)
     if daily.shape[1] <= horizon * windows:
         days = f"{daily.shape[1]} days"
         raise BadPanel(path, f"it has {days}, which is not more than {windows} windows of {horizon} days")
+    output.parent.mkdir(parents=True, exist_ok=True)
     last = first + timedelta(days=daily.shape[1] - 1)
     cutoffs = [last - timedelta(days=horizon * back) for back in range(windows, 0, -1)]
     parts: dict[date, Tried] = {}

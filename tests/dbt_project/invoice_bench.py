@@ -46,7 +46,8 @@ INPUTS = {
     "intermediate.int_subscription_items": (
         "subscription_item_id varchar, subscription_id varchar, price_id varchar, currency varchar,"
         "aggregation_formula varchar, is_metered boolean, quantity bigint, is_alive boolean, is_deleted boolean,"
-        "first_day date, trial_ends_at timestamp, current_period_start timestamp, current_period_end timestamp"
+        "first_day date, ended_at timestamp, trial_ends_at timestamp, current_period_start timestamp,"
+        "current_period_end timestamp"
     ),
     "intermediate.int_subscriptions": (
         "subscription_id varchar, customer_id varchar, currency varchar, standing varchar,"

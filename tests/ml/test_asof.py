@@ -17,7 +17,7 @@ Series = dict[int, float]
 
 
 def gappy() -> Floats:
-    """Series with gaps, zeros, late starts, long silences, a single point, and one that turns a million times larger."""
+    """Series with gaps, zeros, late starts, long silences, a single point; one turns a million times larger."""
     rng = np.random.default_rng(3)
     values = rng.gamma(2, 10, (9, DAYS))
     values[rng.uniform(size=values.shape) < 0.2] = np.nan

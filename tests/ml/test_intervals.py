@@ -108,6 +108,16 @@ def test_bands_are_widened_for_a_season_that_is_none_of_those_learned_from_and_n
     assert plain <= widened == pytest.approx(0.8, abs=0.015)
 
 
+def test_bands_that_hold_more_than_they_say_are_left_as_they_are() -> None:
+    actual, centre, scale = noisy(10, rows=6)  # of so few residuals the conformal ranks are nearly the extremes
+    group, origin = np.full(6, "regular"), blocks(6, 3)
+    said = held_out_bands(actual, centre, scale, group, origin)
+    assert metrics.coverage(actual, said["q10"], said["q90"]) > 0.82
+    several, one = (calibrate(actual, centre, scale, group, by).table["all"] for by in (origin, blocks(6, 1)))
+    for week, row in one.items():
+        assert (several[week]["q10"], several[week]["q90"]) == (row["q10"], row["q90"])
+
+
 def test_no_band_is_widened_more_than_the_most_that_is_allowed() -> None:
     actual, centre, scale = noisy(6, rows=300)
     actual[blocks(300, 3) == blocks(3, 3)[0]] += 1e6

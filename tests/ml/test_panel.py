@@ -151,9 +151,9 @@ def poison(settings: Settings, until: date) -> None:
     for column, table in later.items():
         what = "quantity = 1e9 + quantity" if column == "usage_date" else "mean_7 = 1e9, level = 1e9, sd_28 = 1e9"
         synthetic.change(settings.warehouse, f"update {table} set {what} where {column} > '{until}'")
+    absurd = "quantity_so_far = 1e9, last_horizon = 3"
     synthetic.change(
-        settings.warehouse,
-        f"update features.usage_periods_ahead set quantity_so_far = 1e9, last_horizon = 3 where origin_date > '{until}'",
+        settings.warehouse, f"update features.usage_periods_ahead set {absurd} where origin_date > '{until}'"
     )
 
 

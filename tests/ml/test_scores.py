@@ -79,8 +79,8 @@ def test_every_item_has_90_ordered_days_with_bands_around_the_median(trained: Se
 def test_every_row_says_which_method_served_it_and_of_what_kind_the_item_is(trained: Settings) -> None:
     said = read(trained, "usage_forecast").groupby("subscription_item_id")[["demand_class", "method"]].first()
     assert said.loc["si_000", "demand_class"] == "intermittent"
-    assert said.loc["si_001", ["demand_class", "method"]].tolist() == ["cold", "cohort_mean"]
-    assert said.loc["si_005", ["demand_class", "method"]].tolist() == ["regular", "xgboost"]
+    assert dict(said.loc["si_001"]) == {"demand_class": "cold", "method": "cohort_mean"}
+    assert dict(said.loc["si_005"]) == {"demand_class": "regular", "method": "xgboost"}
 
 
 def test_the_baselines_beside_a_forecast_are_the_last_same_weekday_and_the_mean_of_four(trained: Settings) -> None:
@@ -95,10 +95,8 @@ def test_the_baselines_beside_a_forecast_are_the_last_same_weekday_and_the_mean_
 
 
 def test_undefined_figures_are_null(tmp_path: Path) -> None:
-    row = {
-        **{"account_id": "a", "level": "plan", "plan": "growth", "currency": "usd"},
-        **{"as_of": synthetic.AS_OF, "months_ahead": 1, "metered_growth": 1.0, "n": 0},
-    }
+    row: dict[str, object] = dict.fromkeys(("account_id", "level", "plan", "currency"), "a")
+    row |= {"as_of": synthetic.AS_OF, "months_ahead": 1, "metered_growth": 1.0, "n": 0}
     frame = pd.DataFrame([{**row, **dict.fromkeys(scores.BAND, float("nan")), "method": "m", "model_version": "1"}])
     path = scores.write(tmp_path, "revenue_trend", frame, scores.new_run())
     assert pq.read_table(path, partitioning=None)["q10"].to_pylist() == [None]

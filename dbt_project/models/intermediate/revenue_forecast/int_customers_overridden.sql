@@ -44,6 +44,7 @@ select
                 {{ cast_or_null('power(1 + cast(share as ' ~ double_type() ~ '), months_grown)', 'decimal(18, 9)') }}
         end
     ) as growth_set,
-    cast(sum(case when kind = 'launch' then share else 0 end) as decimal(12, 6)) as launch_share
+    -- several that take away take no more than there is
+    greatest(cast(sum(case when kind = 'launch' then share else 0 end) as decimal(12, 6)), -1) as launch_share
 from matched
 group by {{ keys | join(', ') }}

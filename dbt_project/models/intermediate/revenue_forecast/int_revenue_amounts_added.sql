@@ -1,5 +1,6 @@
 {# Amounts that stand in the forecast because a seed says so: new business, which stays from its month on less the
-   base rate of churn, and the amounts of overrides, which are taken as they are. #}
+   base rate of churn, and the amounts of overrides, which are taken as they are. Months in which one adds nothing
+   have a row too, so that a plan or currency that only a seed names has all twelve. #}
 with
 
 new_business as (select * from {{ ref('new_business') }}),
@@ -43,17 +44,19 @@ select
     months.as_of,
     months.month_start,
     months.months_ahead,
-    cast(round(
-        new_business.mrr_minor * {{ survival(
-            'coalesce(base_rates.base_rate, 0)', 'coalesce(base_rates.horizon_days, 1)',
-            days_from(month_end('new_business.month_start'), month_end('months.month_start'))
-        ) }}
-    ) as bigint) as amount_minor
+    case
+        when {{ month_start('new_business.month_start') }} <= months.month_start
+            then cast(round(
+                new_business.mrr_minor * {{ survival(
+                    'coalesce(base_rates.base_rate, 0)', 'coalesce(base_rates.horizon_days, 1)',
+                    days_from(month_end('new_business.month_start'), month_end('months.month_start'))
+                ) }}
+            ) as bigint)
+        else 0
+    end as amount_minor
 from months
 inner join new_business
-    on
-        {{ month_start('new_business.month_start') }} <= months.month_start
-        and {{ month_start('new_business.month_start') }} > months.as_of
+    on {{ month_start('new_business.month_start') }} > months.as_of
 left join base_rates
     on months.account_id = base_rates.account_id
 union all
@@ -66,10 +69,12 @@ select
     months.as_of,
     months.month_start,
     months.months_ahead,
-    overrides.amount_minor
+    case
+        when {{ is_in_override('months.month_start', 'overrides') }} then overrides.amount_minor else 0
+    end as amount_minor
 from months
 inner join overrides
     on
         months.account_id = overrides.account_id
         and overrides.kind in ('launch', 'add_amount')
-        and {{ is_in_override('months.month_start', 'overrides') }}
+        and coalesce(overrides.to_month > months.as_of, true)
