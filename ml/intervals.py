@@ -17,6 +17,8 @@ LOOKBACK = 91  # days of seasonal-naive errors behind an item's own scale
 ENOUGH = 200  # residuals a group and week need for a 2.5 % quantile of their own (5 beyond it)
 WIDEST = 1.6  # most that a band is widened because seasons differ
 WEEK = 7
+STEADY = "regular"  # the demand class whose noise follows the weekday: nights and weekends are calmer
+CALMEST = 0.2
 Table = dict[str, dict[str, float]]
 
 
@@ -36,6 +38,19 @@ def own_scale(panel: Panel, picked: Ints) -> Floats:
     return found
 
 
+def by_day(centre: Floats, scale: Floats, groups: NDArray[np.str_]) -> Floats:
+    """Noise of each row's days ahead, shape (rows, horizon): `scale`, for regular demand times the root of the day's
+    share of the row's mean forecast (at least .2).
+
+    The root is between noise that is the same each day and noise that is a share of the day: it has the least pinball
+    loss on NN5 and two made-up panels, where one width for all days held 90 % of calm days and 74 % of busy ones.
+    """
+    middle = centre.mean(axis=1, keepdims=True)
+    share = np.ones_like(centre)
+    np.divide(centre, middle, out=share, where=(middle > 0) & (groups == STEADY)[:, None])
+    return scale[:, None] * np.sqrt(np.maximum(share, CALMEST))
+
+
 def ranked(residuals: Floats, probability: float) -> float:
     """Finite-sample conformal quantile: the rank that covers a new, exchangeable residual; the extreme if too few."""
     ordered = np.sort(residuals)
@@ -46,7 +61,7 @@ def ranked(residuals: Floats, probability: float) -> float:
 
 @dataclass(frozen=True)
 class Bands:
-    """Residual quantiles in units of `own_scale`, by group ("all" is the fallback) and horizon week ("1", "2", …).
+    """Residual quantiles in units of `by_day`, by group ("all" is the fallback) and horizon week ("1", "2", …).
 
     A week beyond those learned from is served by the last one.
     """
@@ -61,12 +76,13 @@ class Bands:
         last = max((int(week) for week in self.table["all"]), default=1)
         weeks = [str(min(1 + step // WEEK, last)) for step in range(centre.shape[1])]
         found = {name: np.empty_like(centre) for name in QUANTILES}
+        noise = by_day(centre, scale, groups)
         for group in np.unique(groups):
             rows = groups == group
             table = self.table.get(str(group), self.table["all"])
             for name in QUANTILES:
                 width = np.array([table[week][name] for week in weeks])
-                found[name][rows] = centre[rows] + scale[rows][:, None] * width[None, :]
+                found[name][rows] = centre[rows] + noise[rows] * width[None, :]
         np.clip(found["q10"], 0.0, centre, out=found["q10"])
         np.clip(found["q025"], 0.0, found["q10"], out=found["q025"])
         np.maximum(found["q90"], centre, out=found["q90"])
@@ -139,7 +155,7 @@ def _needed(gap: Floats, width: Floats) -> Floats:
 
 def _table(actual: Floats, centre: Floats, scale: Floats, groups: NDArray[np.str_]) -> dict[str, Table]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        residual = np.where(scale[:, None] > 0, (actual - centre) / scale[:, None], np.nan)
+        residual = np.where(scale[:, None] > 0, (actual - centre) / by_day(centre, scale, groups), np.nan)
     everywhere = np.ones(len(groups), dtype=bool)
     weeks = [str(week) for week in range(1, 1 + -(-centre.shape[1] // WEEK))]
     pooled = _by_week(residual, everywhere, dict.fromkeys(weeks, NORMAL), 1)

@@ -19,7 +19,7 @@ REGULAR, INTERMITTENT, COLD = "regular", "intermittent", "cold"
 COLD_DAYS = 28  # shorter histories do not fill the features
 MOSTLY_ZERO = 0.5
 SHRUNK_BY_DAYS = 14.0  # most days of its cohort that a young item's own level is weighed against (ml.md 4.2)
-ENOUGH = 50  # held-out item-origins a class, or a meter within it, needs to choose a method of its own
+ENOUGH, ENOUGH_OF_METER = 10, 200  # held-out item-origins a class, or a meter within it, needs to choose for itself
 Words = NDArray[np.str_]
 
 
@@ -129,7 +129,7 @@ def choose(panel: Panel, picked: Ints, actual: Floats, tried: Mapping[str, Serve
     """The method that serves each class, and each meter within it where that differs.
 
     actual: shape (picked, horizon), NaN where unknown. The model serves unless a baseline is better: by WAPE of days
-    times WAPE of sums, both over what was held out. Classes without 50 held-out item-origins: cold ones are served by
+    times WAPE of sums, both over what was held out. Classes without 10 held-out item-origins: cold ones are served by
     the cohort mean, others as all together are.
     """
     demand, fine = segment(panel, picked)
@@ -149,7 +149,7 @@ def choose(panel: Panel, picked: Ints, actual: Floats, tried: Mapping[str, Serve
             chosen[name] = best(rows)
     for name in np.unique(fine):
         rows = seen & (fine == name)
-        if rows.sum() >= 4 * ENOUGH:
+        if rows.sum() >= ENOUGH_OF_METER:
             chosen[str(name)] = best(rows)
     return chosen
 

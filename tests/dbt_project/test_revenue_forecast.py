@@ -242,3 +242,21 @@ def test_a_months_value_and_plan_are_those_known_at_its_end_whatever_came_later(
     bench.con.execute("delete from intermediate.int_valuation_days where month_start > '2026-08-01'")
     bench.build("int_subscription_months", "revenue_months")
     assert bench.con.execute(f"select {columns} from features.revenue_months order by 1").fetchall() == found[:2]
+
+
+def test_a_plan_that_only_a_seed_names_has_a_row_in_each_of_the_twelve_months(bench: RevenueBench) -> None:
+    bench.trend(FLAT)
+    bench.subscription("a", 1_000, 0)
+    bench.insert("seeds.new_business", [("premium", "usd", date(2027, 3, 1), 700)])
+    bench.override("add_amount", "2027-01-01", to_month="2027-01-01", currency="eur", amount_minor=50)
+    rows = bench.forecast("level = 'plan'")
+    amounts = {plan: [one["mrr_minor"] for one in rows if one["plan"] == plan] for plan in ("premium", "none")}
+    assert amounts == {"premium": [0] * 4 + [700] * 8, "none": [0, 0, 50] + [0] * 9}
+
+
+def test_launches_that_take_usage_away_take_no_more_than_there_is(bench: RevenueBench) -> None:
+    bench.trend(FLAT)
+    bench.subscription("a", 1_000, 500)
+    bench.override("launch", "2026-11-01", customer_id="cus_a", share=-0.8)
+    bench.override("launch", "2026-12-01", customer_id="cus_a", share=-0.7)
+    assert [one["mrr_minor"] for one in bench.forecast("level = 'company'")] == [1_100] + [1_000] * 11

@@ -105,7 +105,7 @@ def test_a_segment_is_served_by_what_was_best_on_it_and_every_row_says_so() -> N
 def test_of_equals_the_model_serves_and_too_few_rows_choose_nothing_of_their_own() -> None:
     rng = np.random.default_rng(5)
     values = usage(rng, 100, 60)
-    values[60:, -20:] = 0.0  # 40 mostly idle ones
+    values[92:, -20:] = 0.0  # 8 mostly idle ones
     panel, rows = panel_of(values), np.arange(100)
     actual = rng.uniform(50, 150, (100, 14))
     tried = {name: Served(actual, actual, np.full(100, name)) for name in (SEASONAL_NAIVE, WEEKDAY_MEAN, XGBOOST)}

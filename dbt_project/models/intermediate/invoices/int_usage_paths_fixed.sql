@@ -1,5 +1,5 @@
-{# Beside the draws, two paths that nobody draws: path 0 is the run-rate (usage so far / days elapsed x days in the
-   period), path -1 stops at usage so far. #}
+{# Beside the draws, two paths that nobody draws: path 0 is the run-rate (usage so far / time elapsed x time of the
+   period, to the second: periods begin at any time of day), path -1 stops at usage so far. #}
 {% set item = ['account_id', 'subscription_item_id', 'period_start'] %}
 {% set columns = item + ['price_id', 'currency', 'aggregation_formula'] %}
 with
@@ -17,7 +17,7 @@ looked_at as (
         false as is_backtest,
         open_periods.quantity,
         open_periods.days_elapsed,
-        open_periods.days_in_period
+        open_periods.period_end
     from open_periods
     inner join as_of
         on open_periods.account_id = as_of.account_id
@@ -28,7 +28,7 @@ looked_at as (
         true as is_backtest,
         draws.quantity_so_far as quantity,
         {{ days_from('cast(draws.period_start as date)', 'draws.as_of + 1') }} as days_elapsed,
-        settled.days_in_period
+        settled.period_end
     from draws
     inner join settled
         on {{ same_keys('draws', 'settled', item) }}
@@ -43,7 +43,10 @@ meant as (
         'run_rate' as method,
         case
             when aggregation_formula = 'last' then quantity
-            else {{ share_of('quantity * days_in_period', 'days_elapsed') }}
+            else {{ share_of(
+                'quantity * (' ~ seconds_of('period_end') ~ ' - ' ~ seconds_of('period_start') ~ ')',
+                seconds_of(end_of_day('as_of')) ~ ' - ' ~ seconds_of('period_start')
+            ) }}
         end as path_quantity
     from looked_at
     where days_elapsed > 0
