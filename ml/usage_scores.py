@@ -65,7 +65,7 @@ def run(panel: Panel, champion: Champion, periods: pd.DataFrame) -> tuple[pa.Tab
     outlook = paths.Outlook(panel.rows, mean, scale, np.concatenate(demands), np.concatenate(methods))
     drawn = paths.today(outlook, periods, champion.donors)
     drawn = drawn.assign(model_name=champion.name, model_version=champion.version)
-    return pa.concat_tables(tables), drawn
+    return pa.concat_tables(tables).unify_dictionaries(), drawn
 
 
 def _table(panel: Panel, champion: Champion, values: dict[str, Floats], words: dict[str, Any]) -> pa.Table:
@@ -77,7 +77,10 @@ def _table(panel: Panel, champion: Champion, values: dict[str, Floats], words: d
         name: pa.array(column.astype(object)) for name, column in words.items()
     }
     named |= {name: pa.array([value] * len(panel.item)) for name, value in _model(champion).items()}
-    columns = {name: pa.DictionaryArray.from_arrays(index, column) for name, column in named.items()}
+    short = {name: column.dictionary_encode() for name, column in named.items()}
+    columns = {
+        name: pa.DictionaryArray.from_arrays(one.indices.take(index), one.dictionary) for name, one in short.items()
+    }
     columns |= {name: pa.array(column.ravel()) for name, column in values.items()}
     days = matrix.target_days(panel.origins()[row], horizon)
     columns |= {"as_of": pa.array(panel.origins()[row]), "forecast_date": pa.array(days)}
