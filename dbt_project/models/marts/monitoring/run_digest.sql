@@ -90,7 +90,7 @@ together as (
     union all
     select * from {{ ref('int_digest_models') }}
     union all
-    select * from top_risks where line_number <= 3
+    select * from top_risks where line_number <= 2
     union all
     select * from top_proposals where line_number <= 3
 
