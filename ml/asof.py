@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ml.matrix import ratio
 from ml.panel import SEASON, YEAR_BEFORE, YEAR_FIRST, Floats, Ints
 
 WEEKS = 8  # same weekdays looked back on
@@ -28,7 +29,7 @@ def features(daily: Floats, item: Ints, position: Ints, first_weekday: int) -> d
     found["sd_28"] = _deviation(_value(daily, item[:, None], position[:, None] - np.arange(28)[None, :]))
     found |= {f"last_{n}": _value(daily, item, position - (n - 1)) for n in (1, 2, 3, 7)}
     found["history_days"] = (position - running.first + 1).astype(np.float64)
-    found["zero_share_28"] = running.zero_share(28)
+    found["zero_share_28"] = running.zeroratio(28)
     found["days_since_nonzero"] = running.days_since_nonzero()
     found |= _weekdays(daily, item, position, first_weekday)
     days = position[:, None] + 1 - YEAR_FIRST + np.arange(YEAR_BEFORE)[None, :]
@@ -71,10 +72,10 @@ class _Running:
         return found
 
     def mean(self, days: int) -> Floats:
-        return _share(self.window(self.sum, days), self.window(self.count, days))
+        return ratio(self.window(self.sum, days), self.window(self.count, days))
 
-    def zero_share(self, days: int) -> Floats:
-        return _share(self.window(self.zeros, days), self.window(self.count, days))
+    def zeroratio(self, days: int) -> Floats:
+        return ratio(self.window(self.zeros, days), self.window(self.count, days))
 
     def days_since_nonzero(self) -> Floats:
         last = self.last_used[self.item, self.position]
@@ -92,12 +93,6 @@ def _value(daily: Floats, item: Ints, day: Ints) -> Floats:
     return found
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
-    found: Floats = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=found, where=whole > 0)
-    return found
-
-
 def _or(first: Floats, second: Floats) -> Floats:
     return np.where(np.isnan(first), second, first)
 
@@ -109,13 +104,13 @@ def _deviation(values: Floats) -> Floats:
     """
     seen = ~np.isnan(values)
     squares = np.where(seen, values - _nanmean(values)[:, None], 0.0) ** 2
-    found: Floats = np.sqrt(_share(squares.sum(axis=-1), seen.sum(axis=-1) - 1.0))
+    found: Floats = np.sqrt(ratio(squares.sum(axis=-1), seen.sum(axis=-1) - 1.0))
     return found
 
 
 def _nanmean(values: Floats) -> Floats:
     seen = ~np.isnan(values)
-    return _share(np.where(seen, values, 0.0).sum(axis=-1), seen.sum(axis=-1).astype(np.float64))
+    return ratio(np.where(seen, values, 0.0).sum(axis=-1), seen.sum(axis=-1).astype(np.float64))
 
 
 def _nanmedian(values: Floats) -> Floats:

@@ -87,11 +87,15 @@ def gather(panel: Panel, parts: Sequence[Part], until: date) -> Block:
     return Block(picked, panel.origins()[picked], actual, forecasts, chosen)
 
 
+def bands_of(panel: Panel, block: Block, method: str) -> Bands:
+    """The bands that `method`'s held-out errors ask for, by demand class."""
+    demand, scale = routes.demand_class(panel, block.picked), own_scale(panel, block.picked)
+    return calibrate(block.actual, block.forecasts[method].median, scale, demand, block.cutoff)
+
+
 def judge(panel: Panel, block: Block, method: str) -> Verdict:
     """Bands and figures of `method`: xgboost stands for what `block.chosen` serves, a baseline for itself."""
-    served = block.forecasts[method]
-    demand, scale = routes.demand_class(panel, block.picked), own_scale(panel, block.picked)
-    bands = calibrate(block.actual, served.median, scale, demand, block.cutoff)
+    bands = bands_of(panel, block, method)
     chosen = block.chosen if method == XGBOOST else {"all": method}
     return Verdict(method, chosen, bands, figures(panel, block, method))
 

@@ -11,13 +11,11 @@ import pandas as pd
 
 from ml import asof, backtest, intervals, matrix, routes, splits
 from ml.errors import BadPanel
-from ml.forecast import Recipe
+from ml.forecast import LEARNS_FROM_WEEKS, Recipe
 from ml.matrix import weekdays
-from ml.panel import Floats, Ints, Panel, vocabulary
+from ml.panel import SEASON, Floats, Ints, Panel, pairs, vocabulary
 from ml.usage_panel import LEARNING_ITEMS
 
-WEEK = 7
-ORIGINS = 53  # weekly origins that a fit learns from, as in features.usage_asof
 NEEDED = ("unique_id", "ds", "y")
 
 
@@ -117,17 +115,14 @@ def window(
     method = routes.XGBOOST if routes.XGBOOST in block.forecasts else routes.WEEKDAY_MEAN
     now, here = parts[cutoff].part, panel.at(cutoff)
     served = routes.serve(panel, here, block.chosen, now.tried)
-    centre = block.forecasts[method].median
-    scale, demand = intervals.own_scale(panel, block.picked), routes.demand_class(panel, block.picked)
-    bands = intervals.calibrate(block.actual, centre, scale, demand, block.cutoff)
+    bands = backtest.bands_of(panel, block, method)
     said = bands.around(served.median, intervals.own_scale(panel, here), routes.demand_class(panel, here))
-    row = np.repeat(np.arange(len(here)), horizon)
-    days = np.tile(np.arange(1, horizon + 1), len(here))
-    found = {"unique_id": panel.rows["subscription_item_id"].to_numpy()[here][row], "cutoff": pd.Timestamp(cutoff)}
-    found |= {"ds": matrix.target_days(panel.origins()[here][row], days).astype("datetime64[ns]")}
+    row, days = pairs(here, horizon)
+    found = {"unique_id": panel.rows["subscription_item_id"].to_numpy()[row], "cutoff": pd.Timestamp(cutoff)}
+    found |= {"ds": matrix.target_days(panel.origins()[row], days).astype("datetime64[ns]")}
     found |= {"mean": served.mean.ravel(), "median": served.median.ravel()}
     found |= {name: values.ravel() for name, values in said.items()}
-    return pd.DataFrame(found).assign(method=served.method[row])
+    return pd.DataFrame(found).assign(method=np.repeat(served.method, horizon))
 
 
 def assemble(ids: list[str], first: date, daily: Floats, cutoff: date, horizon: int, held_out: list[date]) -> Panel:
@@ -136,11 +131,11 @@ def assemble(ids: list[str], first: date, daily: Floats, cutoff: date, horizon: 
     some = np.sort(rng.permutation(len(ids))[:LEARNING_ITEMS])
     begun = np.where(~np.isnan(daily).all(axis=1), (~np.isnan(daily)).argmax(axis=1), daily.shape[1])
     oldest = min(held_out, default=cutoff)
-    weeks = range((cutoff - oldest).days // WEEK + ORIGINS)
+    weeks = range((cutoff - oldest).days // SEASON + LEARNS_FROM_WEEKS)
     item: list[Ints] = []
     position: list[Ints] = []
     for week in weeks:
-        place = daily.shape[1] - 1 - WEEK * week
+        place = daily.shape[1] - 1 - SEASON * week
         if place < 0:
             break
         alive = np.flatnonzero(begun <= place) if week == 0 else some[begun[some] <= place]

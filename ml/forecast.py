@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def _parameters(**own: float | str) -> dict[str, float | str]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what a fit becomes, besides the data; JSON-able by `asdict`.
+    """All that decides what a fit becomes, besides the data; plain values, so that it can be kept as JSON (`recipes`).
 
     The median head is fitted first: single days are judged by absolute error. The mean head goes on from it with few
     shallow trees by squared error: sums become money, so they want the mean (ml.md 0.2). Each round grows several
@@ -57,15 +57,6 @@ class Recipe:
     )
     median_rounds: int = 60
     mean_rounds: int = 6
-
-    def spec(self) -> dict[str, Any]:
-        """The recipe as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> Recipe:
-        """The recipe of a `spec`."""
-        return cls(**{**spec, "features": tuple(spec["features"])})
 
 
 @dataclass(frozen=True)
