@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -18,6 +18,8 @@ from ml.panel import Floats, Ints, Panel
 from ml.routes import BASELINES, XGBOOST, Served
 
 EVERY = 2  # every second 28-day step of the last year: six refits see every season and cost half of twelve
+# Most rows of a refit. Against 250 thousand, 100 thousand cost 44 % of the time, WAPE .2 points and no coverage.
+REFIT_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def try_at(panel: Panel, origin: date, vocabulary: Mapping[str, Sequence[str]], 
 def run(
     panel: Panel, recipe: Recipe, vocabulary: Mapping[str, Sequence[str]], threads: int, every: int = EVERY
 ) -> Block:
-    """Try every held-out origin of the year before the panel's as-of day."""
+    """Try every held-out origin of the year before the panel's as-of day, each fit on REFIT_ROWS rows at most."""
+    recipe = replace(recipe, rows=min(recipe.rows, REFIT_ROWS))
     first = panel.as_of - timedelta(days=panel.daily.shape[1] - 1)
     origins = [day for day in splits.held_out_origins(first, panel.as_of, every) if len(panel.at(day))]
     return gather(panel, [try_at(panel, day, vocabulary, threads, recipe) for day in origins], panel.as_of)

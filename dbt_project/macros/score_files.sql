@@ -20,7 +20,8 @@
     },
     'churn_risk': {
       'account_id': 'varchar', 'customer_id': 'varchar', 'as_of': 'date', 'horizon_days': 'integer',
-      'probability': 'double', 'baseline_probability': 'double', 'reasons': 'varchar',
+      'treatment': 'varchar', 'probability': 'double', 'baseline_probability': 'double',
+      'base_margin': 'double', 'margin': 'double', 'other_contribution': 'double', 'reasons': 'varchar',
       'method': 'varchar', 'model_name': 'varchar', 'model_version': 'varchar',
       'run_id': 'varchar', 'scored_at': 'timestamp',
     },

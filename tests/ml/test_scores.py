@@ -25,8 +25,9 @@ CONTRACT = {
     "usage_paths": "account_id varchar, subscription_item_id varchar, as_of date, is_backtest boolean, "
     "period_start timestamp, period_number integer, path integer, quantity_so_far double, path_quantity double, "
     f"{MODEL}, {RUN}",
-    "churn_risk": "account_id varchar, customer_id varchar, as_of date, horizon_days integer, probability double, "
-    f"baseline_probability double, reasons varchar, {MODEL}, {RUN}",
+    "churn_risk": "account_id varchar, customer_id varchar, as_of date, horizon_days integer, treatment varchar, "
+    "probability double, baseline_probability double, base_margin double, margin double, other_contribution double, "
+    f"reasons varchar, {MODEL}, {RUN}",
     "revenue_trend": "account_id varchar, level varchar, plan varchar, currency varchar, as_of date, "
     f"months_ahead integer, metered_growth double, {BAND}, n integer, method varchar, model_version varchar, {RUN}",
     "model_performance": "model_name varchar, model_version varchar, as_of date, metric varchar, segment varchar, "
