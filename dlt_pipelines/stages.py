@@ -95,7 +95,10 @@ def loop_stages(as_of: date | None) -> list[Stage]:
         Stage("drift", (*python, "ml", "drift", *at), frozenset({0, 3, 7})),
         Stage("train", (*python, "ml", "train", "--if-needed", *at), may_idle),
         Stage("score", (*python, "ml", "score", *at), may_idle),
+        Stage("detect", (*python, "ml", "detect", *at), may_idle),
         Stage("recommend", (*DBT, "build", *where, "--select", "tag:after_ml", *day)),
+        # what a replay finds is no news
+        *([] if as_of else [Stage("alerts", (*python, "ml", "alerts"), may_idle)]),
         Stage("charts", (*python, "ml", "charts"), may_idle),
         Stage("publish", (*python, "dlt_pipelines", "publish")),
     ]

@@ -16,6 +16,7 @@ TITLES = {
     "invoices": "Next invoices that change most",
     "risk": "Most at risk",
     "recommendations": "Recommendations",
+    "alerts": "Alerts",
 }
 WIDEST = 140  # columns of a line; longer texts go on below
 

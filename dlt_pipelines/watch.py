@@ -15,7 +15,7 @@ from dlt_pipelines.settings import Settings
 from dlt_pipelines.signals import interruptible
 from dlt_pipelines.stages import Stage, loop_stages, one_run_at_a_time, run_stage
 
-WATCHED = ("load", "build", "drift")  # anomalies are models, found by build
+WATCHED = ("load", "build", "drift", "detect", "recommend", "alerts")  # the loop without training, scoring, publishing
 BREACH = 7
 
 Say = Callable[[str], None]

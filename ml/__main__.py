@@ -1,4 +1,4 @@
-"""Command line of ml: `python -m ml train | score | drift | registry`."""
+"""Command line of ml: `python -m ml train | score | detect | drift | registry`."""
 
 from __future__ import annotations
 
@@ -60,19 +60,47 @@ def score(as_of: datetime | None, horizon: int) -> None:
     stage.run(settings(), day(as_of), click.echo, horizon)
 
 
+@cli.command("detect")
+@as_of_option
+@click.option("--all", "everything", is_flag=True, help="Judge all days anew, not only what came since the last run.")
+def detect_anomalies(as_of: datetime | None, everything: bool) -> None:
+    """Find unusual usage among the days that came since the last run.
+
+    \b
+    Example:
+        python -m ml detect
+    """
+    from ml import anomaly_scores as stage
+
+    stage.run(settings(), day(as_of), click.echo, everything=everything)
+
+
 @cli.command()
 @as_of_option
 def drift(as_of: datetime | None) -> None:
-    """Compare today's features with those the champions learned from; exit 7 at a breach.
+    """Compare features with those the champions learned from, and what they said with what came; exit 7 at a breach.
 
     \b
     Example:
         python -m ml drift
     """
-    from ml import score as stage
+    from ml import watch as stage
 
-    if stage.watch(settings(), day(as_of), click.echo):
+    if stage.run(settings(), day(as_of), click.echo):
         sys.exit(BREACH)
+
+
+@cli.command()
+def alerts() -> None:
+    """Append what changed in the mart alerts to the state folder's alerts.jsonl; exit 3 if nothing did.
+
+    \b
+    Example:
+        python -m ml alerts
+    """
+    from ml import alerts as stage
+
+    stage.run(settings(), click.echo)
 
 
 @cli.group(invoke_without_command=True)
@@ -120,6 +148,25 @@ def compare(model: str, first: str, second: str) -> None:
     store, name = promotion.model_named(stage.connect(settings(), suffix=""), model)
     for line in comparison.compare(store, name, first, second):
         click.echo(line)
+
+
+@registry.command()
+@click.argument("model")
+@click.argument("version")
+def promote(model: str, version: str) -> None:
+    """Make VERSION of MODEL champion by a person's decision, whatever the gate or a breach said.
+
+    \b
+    Example:
+        python -m ml registry promote usage_forecast 4
+    """
+    from ml import promotion, scores, train
+    from ml import registry as stage
+
+    store, name = promotion.model_named(stage.connect(settings(), suffix=""), model)
+    was, now = promotion.by_hand(store, name, version, train.FEATURES[name], scores.new_run().at)
+    instead = f", not {was.version}" if was else ""
+    click.echo(f"{now.name}: champion is version {now.version}{instead}. `python -m ml score` applies it.")
 
 
 @registry.command()
@@ -180,6 +227,44 @@ def backtest(panel: Path, horizon: int, windows: int, output: Path) -> None:
 
     quiet_libraries()
     click.echo(stage.run(panel, horizon, windows, output, settings().threads))
+
+
+@bench.command()
+@click.option("--train", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV.")
+@click.option("--test", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV.")
+@click.option("--id", "key", required=True, help="Column that names the customer; nothing is learned from it.")
+@click.option("--label", required=True, help="Column that says who left.")
+@click.option("--positive", default="1", show_default=True, help="The label's value of those who left.")
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Probabilities, CSV.")
+def churn(train: Path, test: Path, key: str, label: str, positive: str, output: Path) -> None:
+    """Learn who leaves from a flat table and say it of the rows of another, columns typed by inspection.
+
+    \b
+    Example:
+        python -m ml bench churn --train a.csv --test b.csv --id ID --label Churn --positive Yes --output out.csv
+    """
+    from ml import bench_churn as stage
+    from ml.settings import quiet_libraries
+
+    quiet_libraries()
+    for line in stage.run(train, test, key, label, positive, output, settings().threads):
+        click.echo(line)
+
+
+@bench.command("detect")
+@click.option("--panel", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parquet.")
+@click.option("--frequency", type=click.Choice(["D", "h"]), default="D", show_default=True, help="Days or hours.")
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Verdicts, Parquet.")
+def detect_panel(panel: Path, frequency: str, output: Path) -> None:
+    """Find what is unusual in a panel (unique_id, ds, y; gaps allowed), each point judged from those before it.
+
+    \b
+    Example:
+        python -m ml bench detect --panel panel.parquet --frequency D --output verdicts.parquet
+    """
+    from ml import bench_detect as stage
+
+    click.echo(stage.run(panel, frequency, output))
 
 
 def settings() -> Settings:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SERVED = Path(__file__).with_name("served_baseline.py")
+CARD = "model_card.md"
 PER_BATCH = 1000  # metrics that MLflow takes in one call
 
 
@@ -26,6 +27,8 @@ class Candidate:
     """A fitted model to be registered. example: a few feature rows without ids; main: the booster MLflow serves.
 
     pictures: file name -> PNG; frames: tables kept as `<name>.parquet`. tags hold trained_at, naive UTC.
+    served: the file of code by which MLflow serves a model that is more, or less, than one booster; card: what people
+    should know of the model, Markdown.
     """
 
     model: str
@@ -39,6 +42,8 @@ class Candidate:
     main: str = "mean"
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    served: Path | None = None
+    card: str = ""
 
     def log(self, client: MlflowClient, run_id: str) -> None:
         """Write parameters and metrics to the run, the model to its folder `model` and the pictures to `plots`."""
@@ -55,6 +60,8 @@ class Candidate:
             plots.mkdir()
             for name, image in self.pictures.items():
                 (plots / name).write_bytes(image)
+            if self.card:
+                (Path(scratch) / CARD).write_text(self.card)
             client.log_artifacts(run_id, scratch)
 
     def save(self, folder: Path) -> None:
@@ -66,17 +73,22 @@ class Candidate:
         pinned = [f"{name}=={installed(name)}" for name in ("numpy", "pandas")]
         given: dict[str, Any] = {"signature": signature, "input_example": example, "pip_requirements": pinned}
         if self.boosters:
+            pinned.append(f"xgboost-cpu=={installed('xgboost-cpu')}")
+        if self.boosters and self.served is None:
             import mlflow.xgboost
 
-            pinned.append(f"xgboost-cpu=={installed('xgboost-cpu')}")
             mlflow.xgboost.save_model(self.boosters[self.main], folder, **given)
         else:
             import mlflow.pyfunc
 
             with tempfile.TemporaryDirectory() as scratch:
-                spec = Path(scratch) / "spec.json"
-                spec.write_text(json.dumps(self.spec))
-                mlflow.pyfunc.save_model(folder, python_model=str(SERVED), artifacts={"spec": str(spec)}, **given)
+                files = {"spec": Path(scratch) / "spec.json"}
+                files["spec"].write_text(json.dumps(self.spec))
+                for head, booster in self.boosters.items():
+                    files[head] = Path(scratch) / f"{head}.ubj"
+                    booster.save_model(files[head])
+                kept_with = {name: str(file) for name, file in files.items()}
+                mlflow.pyfunc.save_model(folder, python_model=str(self.served or SERVED), artifacts=kept_with, **given)
         kept = {**self.spec, "heads": sorted(self.boosters), "frames": sorted(self.frames)}
         (folder / "spec.json").write_text(json.dumps(kept, sort_keys=True))
         for name, frame in self.frames.items():

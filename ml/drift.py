@@ -1,8 +1,13 @@
-"""Has the population moved away from what the champion learned? PSI with limits that know the sample size."""
+"""Has the shape of a feature moved away from what the champion learned? PSI with limits calibrated without a change.
+
+Own ratios and the calendar: a holiday moves everybody's 28-day mean at once, which PSI's limit for independent rows
+knows nothing of. So the limit is also above what the feature moved between earlier days as far apart, and the level of
+usage is watched by the rank tests of `drift_level`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -10,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ml.panel import Floats, Ints, Panel
+from ml.panel import Floats
 
 BINS = 10
-ALPHA = 0.01  # chance of any false alarm in one run, over all features of a model
+ALPHA = 0.005  # chance of any false alarm in one run, over all features of a model; there are two models
 LEAST = 200  # below this the calibrated limit itself is wrong (ml.md 1: 2.8 to 9 % false alarms instead of 1)
 MATERIAL = 0.1  # the customary "moderate" shift: a significant but smaller one changes no decision
-# Shares and ratios only: levels of history and the weekday of the last value move with the calendar, not by drift.
-ITEM_FEATURES = ("mean_7", "mean_14", "mean_28", "mean_56", "mean_91", "sd_28")
+USUAL = 1.25  # times the most that the feature moved between earlier days as far apart
+LEAST_PAIRS = 6  # of earlier days, to say what is usual
 ITEM_SHARES = ("zero_share_28", "days_since_nonzero")
 CUSTOMER_FEATURES = (
     *("usage_ratio_7_28", "usage_ratio_28_91", "zero_share_28", "days_since_last_usage", "quota_share_last"),
@@ -73,22 +78,43 @@ def limit(n: int, m: int, bins: int, alpha: float) -> float:
     return float((1 / n + 1 / m) * chi_square)
 
 
-def item_features(panel: Panel, picked: Ints) -> dict[str, Floats]:
-    """Usage features of the picked rows in drift's form: trailing means and spread over the item's own level."""
-    level = np.where(panel.features["level"] > 0, panel.features["level"], np.nan)[picked]
-    ratios = {f"{name}_over_level": panel.features[name][picked] / level for name in ITEM_FEATURES}
-    return ratios | {name: panel.features[name][picked] for name in ITEM_SHARES} | {"level": level}
+def item_features(rows: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Shape features of items: spread over the own level, shares of silence, and the level itself.
+
+    rows: level, sd_28 and ITEM_SHARES, each of shape (rows,), of one day.
+    """
+    level = np.where(rows["level"] > 0, rows["level"], np.nan)
+    return {"sd_28_over_level": rows["sd_28"] / level, "level": level} | {name: rows[name] for name in ITEM_SHARES}
 
 
 def customer_features(rows: pd.DataFrame) -> dict[str, Floats]:
-    """Customer features of scoring rows, each of shape (rows,)."""
-    return {name: rows[name].to_numpy(np.float64) for name in CUSTOMER_FEATURES}
+    """Customer features of scoring rows, each of shape (rows,); those that the rows lack are left out."""
+    return {name: rows[name].to_numpy(np.float64) for name in CUSTOMER_FEATURES if name in rows}
 
 
-def compare(kept: Mapping[str, Mapping[str, Any]], current: Mapping[str, Floats], segment: str) -> pd.DataFrame:
-    """feature, segment, psi, psi_limit, n, is_breach for every feature both sides have; empty without current rows.
+def usual(past: Sequence[Mapping[str, Floats]], lag: int) -> dict[str, float]:
+    """The most that each feature moved between earlier days `lag` apart (PSI); too few pairs: it is left out.
 
-    Breach: n >= 200 on both sides, and PSI above the larger of .1 and the limit at ALPHA over the number of features.
+    past: features of earlier days, oldest first, without the judged one.
+    """
+    found: dict[str, list[float]] = {}
+    for before, after in zip(past, past[max(1, lag) :], strict=False):
+        for name in before.keys() & after.keys():
+            if before[name].size and after[name].size:
+                found.setdefault(name, []).append(index_against(summary(before[name]), after[name]))
+    return {name: max(values) for name, values in found.items() if len(values) >= LEAST_PAIRS}
+
+
+def compare(
+    kept: Mapping[str, Mapping[str, Any]],
+    current: Mapping[str, Floats],
+    segment: str,
+    moved: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """feature, segment, psi, psi_limit, p_value, n, is_breach of every feature both sides have; empty without rows.
+
+    Breach: n >= 200 on both sides, and PSI above the largest of .1, the limit at ALPHA over the number of features, and
+    1.25 times what `moved` (of `usual`) says. A feature that is all missing on both sides has PSI 0.
     """
     rows: list[dict[str, object]] = []
     for name, values in current.items():
@@ -97,10 +123,18 @@ def compare(kept: Mapping[str, Mapping[str, Any]], current: Mapping[str, Floats]
         n, m = int(values.size), int(kept[name]["n"])
         bins = sum(1 for count in kept[name]["counts"] if count > 0)
         psi, bound = index_against(kept[name], values), max(MATERIAL, limit(n, m, bins, ALPHA / len(current)))
+        bound = max(bound, USUAL * (moved or {}).get(name, 0.0))
         breach = min(n, m) >= LEAST and psi > bound
         found = {"feature": name, "segment": segment, "psi": psi, "psi_limit": bound, "n": n}
-        rows.append({**found, "is_breach": breach})
+        rows.append({**found, "p_value": chance(psi, n, m, bins), "is_breach": breach})
     return pd.DataFrame(rows)
+
+
+def chance(psi: float, n: int, m: int, bins: int) -> float:
+    """Chance that an unchanged feature of independent rows exceeds `psi`; the inverse of `limit`."""
+    degrees = max(1, bins - 1)
+    scaled = (psi / (1 / n + 1 / m) / degrees) ** (1 / 3)
+    return float(NormalDist().cdf(-(scaled - (1 - 2 / (9 * degrees))) / np.sqrt(2 / (9 * degrees))))
 
 
 def _counts(values: Floats, edges: Floats) -> NDArray[np.int64]:

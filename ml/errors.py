@@ -164,6 +164,24 @@ class CannotRollBack(MlError):
         )
 
 
+class AlertsLocked(MlError):
+    """Another process appends to the alerts' file."""
+
+    exit_code = 4
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is being written by another `python -m ml alerts`. Wait for its end, then run again.")
+
+
+class CannotPromote(MlError):
+    """The version that a person wants to serve could not."""
+
+    exit_code = 6
+
+    def __init__(self, model: str, version: str, why: str) -> None:
+        super().__init__(f"{model} version {version} was not promoted: {why}. The champion is unchanged.")
+
+
 class BadRecipe(MlError):
     """A recipe file cannot be used."""
 
@@ -173,10 +191,32 @@ class BadRecipe(MlError):
         super().__init__(f"The recipe in {path} cannot be used: {why}. Nothing was trained.")
 
 
-class BadPanel(MlError):
-    """A file for `bench backtest` is no daily panel."""
+class LabelsOverlap(MlError):
+    """Labels to learn from reach into the time that is tested: every figure of such a split would be too good."""
+
+    def __init__(self, rows: int, newest: date, first_test: date) -> None:
+        super().__init__(
+            f"{rows} training labels became known only by {newest}, after the first test origin {first_test}. "
+            "Leave a gap of the label's horizon (and its waiting time) between the two."
+        )
+
+
+class BadTable(MlError):
+    """A file for `bench churn` is no table of customers."""
 
     exit_code = 2
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} is no panel to backtest: {what}. Give Parquet with columns unique_id, ds (date), y.")
+        super().__init__(
+            f"{path} cannot be used: {what}. Give CSV files with one header line, the same columns, and the names of "
+            "the id and the label."
+        )
+
+
+class BadPanel(MlError):
+    """A file for `bench backtest` or `bench detect` is no panel."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, what: str, use: str = "backtest") -> None:
+        super().__init__(f"{path} is no panel to {use}: {what}. Give Parquet with columns unique_id, ds (date), y.")

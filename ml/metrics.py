@@ -120,3 +120,26 @@ def lift(label: ArrayLike, probability: ArrayLike, share: float = 0.1) -> float:
         return float("nan")
     top = np.argsort(-p, kind="stable")[: max(1, round(share * y.size))]
     return float(y[top].mean() / y.mean())
+
+
+def calibration_line(label: ArrayLike, probability: ArrayLike) -> tuple[float, float, float]:
+    """Intercept and slope of a logistic regression of the label on the logit, and the slope's standard error.
+
+    0 and 1 are right; a slope under 1 says that the probabilities are too extreme. NaN where one class or one
+    probability leaves them undefined. Source: Cox (1958).
+    """
+    y, p = _floats(label, probability)
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    logit = np.log(p / (1 - p))
+    if y.size == 0 or y.min() == y.max() or np.ptp(logit) < 1e-9:
+        return float("nan"), float("nan"), float("nan")
+    design = np.column_stack([np.ones_like(logit), logit])
+    line, information = np.array([0.0, 1.0]), np.eye(2)
+    for _ in range(50):
+        said = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
+        information = (design * (said * (1 - said))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(information, design.T @ (y - said))
+        line = line + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(line[0]), float(line[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))

@@ -6,13 +6,14 @@ the version it leaves with `rolled_back_at` and the one it returns to with `held
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from ml import registry
-from ml.errors import ArtifactIncomplete, CannotRollBack, NoChampion, NoSuchModel, NoSuchVersion
+from ml.errors import ArtifactIncomplete, CannotPromote, CannotRollBack, NoChampion, NoSuchModel, NoSuchVersion
 from ml.registry import CHALLENGER, CHAMPION, Entry, Store
 
+BLOCKED = "blocked"  # value of the tag `gate`: it may have passed, but something stood against promoting anything
 HOLD_DAYS = 7  # of data that a rollback keeps `train --if-needed` away: as long as a champion counts as current
 
 
@@ -24,6 +25,55 @@ def promote(store: Store, entry: Entry, at: datetime) -> None:
         for name, value in said.items():
             store.client.set_model_version_tag(entry.name, entry.version, name, value)
         store.client.set_registered_model_alias(entry.name, CHAMPION, entry.version)
+
+
+def admit(store: Store, entry: Entry, at: datetime, blocked: str, say: Callable[[str], None]) -> bool:
+    """Promote `entry`, unless something stands against it (`blocked`, in words) and a champion serves.
+
+    Then it stays what it is, its tags say why, and a person decides: `by_hand`, or the breach is acknowledged or over
+    at the next training. The first champion is exempt: without one nothing could be scored. Returns whether it serves.
+    """
+    serving = registry.find(store, entry.model)
+    if not blocked or serving is None:
+        promote(store, entry, at)
+        return True
+    why = f"blocked: {blocked}; else: {entry.tags.get('gate_reason', '')}"
+    with registry.reached(store.uri):
+        for name, value in (("gate", BLOCKED), ("gate_reason", why[:2000])):
+            store.client.set_model_version_tag(entry.name, entry.version, name, value)
+    say(f"{entry.name} version {entry.version}: not promoted ({blocked}); champion stays version {serving.version}.")
+    say(f"Acknowledge the alerts, or decide: `python -m ml registry promote {entry.name} {entry.version}`.")
+    return False
+
+
+def by_hand(store: Store, model: str, number: str, features: Sequence[str], at: datetime) -> tuple[Entry | None, Entry]:
+    """A person makes version `number` champion whatever the gate said; returns what served and what serves.
+
+    features: all that this code can build. Raises NoSuchVersion, CannotPromote.
+    """
+    before, found = registry.find(store, model), named(store, model, number)
+    why = "it is the champion already" if before and before.version == found.version else ""
+    if why := why or unfit(store, found, features):
+        raise CannotPromote(model, found.version, why)
+    promote(store, found, at)
+    with registry.reached(store.uri):
+        store.client.set_model_version_tag(found.name, found.version, "promoted_by", "a person")
+    return before, found
+
+
+def unfit(store: Store, found: Entry, features: Sequence[str]) -> str:
+    """Why a version could not serve: files that are gone, features that this code no longer builds; empty if it can."""
+    try:
+        with registry.files(found, store.uri) as folder:
+            spec = registry.read_spec(found, folder)
+            for head in spec.get("heads", []):
+                registry.read_booster(found, folder, head, 1)
+            for name in spec.get("frames", []):
+                registry.read_frame(found, folder, name)
+    except ArtifactIncomplete as error:
+        return f"it has no readable {error.what}"
+    unknown = sorted(set(spec["features"]) - set(features))
+    return f"this code no longer builds its features {', '.join(unknown)}" if unknown else ""
 
 
 def rollback(
@@ -41,18 +91,8 @@ def rollback(
     found = named(store, model, number)
     if found.version == now.version:
         raise CannotRollBack(model, found.version, "it is the champion already")
-    try:
-        with registry.files(found, store.uri) as folder:
-            spec = registry.read_spec(found, folder)
-            for head in spec.get("heads", []):
-                registry.read_booster(found, folder, head, 1)
-            for name in spec.get("frames", []):
-                registry.read_frame(found, folder, name)
-    except ArtifactIncomplete as error:
-        raise CannotRollBack(model, found.version, f"it has no readable {error.what}") from error
-    unknown = sorted(set(spec["features"]) - set(features))
-    if unknown:
-        raise CannotRollBack(model, found.version, f"this code no longer builds its features {', '.join(unknown)}")
+    if why := unfit(store, found, features):
+        raise CannotRollBack(model, found.version, why)
     newest = max(date.fromisoformat(one.tags["as_of"]) for one, _ in registry.entries(store) if one.name == now.name)
     until = newest + timedelta(days=HOLD_DAYS)
     with registry.reached(store.uri):

@@ -165,7 +165,8 @@ def register(store: Store, settings: Settings, candidate: Candidate, alias: str 
             if not client.search_registered_models(f"name='{name}'"):
                 client.create_registered_model(name)
             source = f"{run.info.artifact_uri}/model"
-            made = client.create_model_version(name, source, run_id, tags=dict(candidate.tags))
+            card = candidate.card or None
+            made = client.create_model_version(name, source, run_id, tags=dict(candidate.tags), description=card)
         except BaseException:
             with suppress(Exception):  # the first error is the one to tell
                 client.set_terminated(run_id, "FAILED")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MODEL = {"method": "string", "model_name": "string", "model_version": "string"}
 BAND = {"q025": "double", "q10": "double", "q90": "double", "q975": "double"}
 RUN = {"run_id": "string", "scored_at": "timestamp"}
+BREACH = {"is_breach": "bool", "alert_key": "string", "consequence": "string"}
 ROWS_AT_A_TIME = 500_000
 # Column order and types are the contract with dbt's `stg_ml__*` models.
 TABLES: dict[str, dict[str, str]] = {
@@ -58,6 +59,17 @@ TABLES: dict[str, dict[str, str]] = {
         **MODEL,
         **RUN,
     },
+    "churn_backtest": {
+        "account_id": "string",
+        "customer_id": "string",
+        "as_of": "date",
+        "horizon_days": "int32",
+        "probability": "double",
+        "is_churned": "bool",
+        "model_name": "string",
+        "model_version": "string",
+        **RUN,
+    },
     "revenue_trend": {
         **dict.fromkeys(("account_id", "level", "plan", "currency"), "string"),
         "as_of": "date",
@@ -78,16 +90,48 @@ TABLES: dict[str, dict[str, str]] = {
         "value": "double",
         "baseline_value": "double",
         "n": "int64",
+        "said": "string",
+        "limit_low": "double",
+        "limit_high": "double",
+        **BREACH,
         **RUN,
     },
     "feature_drift": {
+        "model_name": "string",
         "feature": "string",
         "segment": "string",
+        "test": "string",
         "as_of": "date",
         "psi": "double",
         "psi_limit": "double",
         "n": "int64",
-        "is_breach": "bool",
+        **dict.fromkeys(("statistic", "statistic_limit", "p_value", "effect"), "double"),
+        **BREACH,
+        **RUN,
+    },
+    "usage_anomaly_days": {
+        **dict.fromkeys(("account_id", "customer_id", "subscription_item_id", "meter_id"), "string"),
+        "as_of": "date",
+        "usage_date": "date",
+        "incident_start": "date",
+        **dict.fromkeys(("quantity", "expected_quantity", "score"), "double"),
+        "detectors": "string",
+        "is_anomaly": "bool",
+        "is_rule_baseline": "bool",
+        "history_days": "int32",
+        "related_ratio": "double",
+        "company_share": "double",
+        "method": "string",
+        "model_version": "string",
+        **RUN,
+    },
+    "usage_anomaly_runs": {
+        "account_id": "string",
+        "as_of": "date",
+        "judged_from": "date",
+        **dict.fromkeys(("items", "days", "flagged", "rule_flagged", "both_flagged"), "int64"),
+        "method": "string",
+        "model_version": "string",
         **RUN,
     },
 }

@@ -8,6 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.errors import LabelsOverlap
+
 STEP = 28  # days between held-out origins: whole weeks, so that each is an origin of `features.usage_asof`
 YEAR = 12  # held-out origins within the last year; fewer see too few seasons (ml.md 0.3)
 LEAST = 84  # days of the panel before a held-out origin: with fewer there is next to nothing to learn from
@@ -48,4 +50,21 @@ def churn_holdout(
     first = dates[-max(1, round(share * len(dates)))]
     test = as_of_dates >= first
     train = (matured_on <= first) & ~test
-    return HeldOut(train, test, first.astype(object)) if train.any() else None
+    if not train.any():
+        return None
+    assert_gap(matured_on[train], first)
+    return HeldOut(train, test, first.astype(object))
+
+
+def assert_gap(known_on: NDArray[np.datetime64], first_test: np.datetime64) -> None:
+    """Raise LabelsOverlap if a training label was not final by the first test origin: it would tell the test's future.
+
+    known_on: shape (rows,), the day on which each training label became known, datetime64[D].
+    """
+    late = known_on > first_test
+    if late.any():
+        raise LabelsOverlap(
+            int(late.sum()),
+            known_on.max().astype("datetime64[D]").astype(object),
+            first_test.astype("datetime64[D]").astype(object),
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ml import (
+    breaches,
     churn,
     lineage,
     matrix,
@@ -56,6 +57,7 @@ def run(
     with warehouse.opened(settings.warehouse, settings.threads) as connection:
         as_of = warehouse.chosen_as_of(connection, asked)
         customers = churn.load(connection, as_of)
+        against = breaches.standing(settings.scores, connection)
         items_alive = usage_panel.count(connection, as_of)
     store = registry.connect(settings)
     models = [registry.USAGE] if tried else [registry.USAGE, registry.CHURN]
@@ -81,13 +83,14 @@ def run(
         from xgboost.core import XGBoostError
 
         try:
-            train_usage.train(store, settings, items, periods, recipe, stamp, say)
+            blocked = breaches.reason(against, registry.USAGE)
+            train_usage.train(store, settings, items, periods, recipe, stamp, say, blocked)
         except XGBoostError as error:
             if recipe_file is None:
                 raise
             raise BadRecipe(recipe_file, f"XGBoost refuses it ({str(error).strip().splitlines()[-1]})") from error
     if registry.CHURN in todo:
-        train_churn.train(store, settings, as_of, *customers, stamp, say)
+        train_churn.train(store, settings, as_of, *customers, stamp, say, breaches.reason(against, registry.CHURN))
 
 
 def usual(store: registry.Store, say: Callable[[str], None]) -> Recipe:
@@ -125,6 +128,10 @@ def need(store: registry.Store, settings: Settings, model: str, as_of: date) -> 
     age = (as_of - last).days
     if age >= STALE_DAYS:
         return Need(True, f"the {whose}'s as-of is {age} days old")
+    if tried.tags.get("gate") == promotion.BLOCKED:
+        return Need(
+            False, f"version {tried.version} waits for a person ({tried.tags['gate_reason'].split('; else')[0]})"
+        )
     breach = scores.last_breach(settings.scores)
     trained = max(datetime.fromisoformat(one.tags["trained_at"]) for one in (champion, tried))
     if breach is not None and breach > trained:

@@ -20,6 +20,7 @@ from ml import (
     model_plots,
     panel,
     paths,
+    performance,
     promotion,
     recipes,
     registry,
@@ -95,10 +96,12 @@ def train(
     recipe: Recipe,
     stamp: scores.Run,
     say: Callable[[str], None],
+    blocked: str = "",
 ) -> None:
     """Hold out, judge, fit on everything known, register as challenger; the gate decides whether it serves.
 
-    periods: billing periods at the panel's origins, for the paths that dbt learns its bands from.
+    periods: billing periods at the panel's origins, for the paths that dbt learns its bands from. blocked: why nothing
+    may be promoted now (`promotion.admit`).
     """
     champion = registry.find(store, registry.USAGE)
     known = panel.vocabulary(items.rows, matrix.CATEGORIES)
@@ -111,8 +114,8 @@ def train(
         made = candidate(contest, verdict, heads, outcome, stamp)
         entry = registry.register(store, settings, made)
         if outcome.passed:
-            promotion.promote(store, entry, stamp.at)
-            say(f"{entry.name} version {entry.version}: champion is {verdict.method} ({outcome.reason}).")
+            if promotion.admit(store, entry, stamp.at, blocked, say):
+                say(f"{entry.name} version {entry.version}: champion is {verdict.method} ({outcome.reason}).")
         else:
             say(f"{entry.name} version {entry.version}: challenger failed the gate ({outcome.reason}).")
         for line in comparison.headline(lineage.records(verdict.figures)):
@@ -122,8 +125,8 @@ def train(
         made = candidate(contest, plain, None, outcome, stamp)
         alias = None if verdict is not None else registry.CHALLENGER
         entry = registry.register(store, settings, made, alias)
-        promotion.promote(store, entry, stamp.at)
-        say(f"{entry.name} version {entry.version}: champion is {plain.method} ({outcome.reason}).")
+        if promotion.admit(store, entry, stamp.at, blocked, say):
+            say(f"{entry.name} version {entry.version}: champion is {plain.method} ({outcome.reason}).")
     elif not outcome.passed and champion is not None:
         say(f"{champion.name}: champion stays version {champion.version} (as-of {champion.tags['as_of']}).")
 
@@ -168,6 +171,7 @@ def candidate(
     """Everything that scoring and people need of one fitted version, or of a naive that takes over (no heads)."""
     items, recipe = contest.items, contest.recipe
     now = items.at(items.as_of)
+    shapes = drift.item_features({name: values[now] for name, values in items.features.items()})
     figures = lineage.records(verdict.figures)
     measured = lineage.metrics(figures)
     data = lineage.digest(items.daily, items.item, items.position)
@@ -189,9 +193,10 @@ def candidate(
             "chosen": verdict.chosen,
             "vocabulary": contest.vocabulary,
             "bands": verdict.bands.table,
+            "limits": performance.limits(items, contest.block, verdict.method),
             "figures": figures,
             "gate": [asdict(check) for check in outcome.checks],
-            "references": {name: drift.summary(values) for name, values in drift.item_features(items, now).items()},
+            "references": {name: drift.summary(values) for name, values in shapes.items()},
         },
         tags={
             "as_of": items.as_of.isoformat(),

@@ -25,6 +25,7 @@ NOT_PERSONAL = {
     "actor_assurance": "of ours",
     "billing_reason": "Stripe's own list",
     "cancellation_reason": "Stripe's own list",
+    "changed_text": "made from templates and features",
     "check_name": "of ours",
     "decline_reason": "a bank's, from Stripe's own list",
     "event_name": "of the catalogue, or what a usage log calls its events",
@@ -32,7 +33,7 @@ NOT_PERSONAL = {
     "meter_event_name": "of the catalogue",
     "model_name": "of ours",
     "product_name": "of the catalogue",
-    "reasons": "made from templates and features",
+    **dict.fromkeys(("reasons", "reason_1", "reason_2", "reason_3"), "made from templates and features"),
 }
 
 

@@ -26,6 +26,12 @@
       'total_q90_minor': 'bigint', 'total_q975_minor': 'bigint',
       'run_rate_usage_minor': 'bigint', 'run_rate_total_minor': 'bigint', 'previous_invoice_minor': 'bigint',
     }, **run),
+    'alerts_said': {
+      'account_id': 'varchar', 'dedupe_key': 'varchar', 'as_of': 'date',
+      'kind': 'varchar', 'severity': 'varchar', 'owner': 'varchar', 'title': 'varchar', 'body': 'varchar',
+      'customer_id': 'varchar', 'subscription_item_id': 'varchar', 'meter_id': 'varchar', 'model_name': 'varchar',
+      'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
     'revenue_forecast_said': dict({
       'account_id': 'varchar', 'level': 'varchar', 'plan': 'varchar', 'currency': 'varchar',
       'as_of': 'date', 'month_start': 'date', 'months_ahead': 'integer',

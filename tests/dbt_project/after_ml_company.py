@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,11 @@ def write_scores(data: Path, run_id: str = "run_1") -> None:
             said = (mean, mean, *(mean * factor for factor in (0.5, 0.8, 1.2, 1.5)), mean, mean, "regular")
             day = AS_OF + timedelta(days=horizon)
             usage.append((ACCOUNT, item, customer_id, METER, AS_OF, day, horizon, *said, *by("usage_forecast")))
-        reasons = json.dumps([{"feature": "usage_ratio_28_91", "value": 0.42, "contribution": 1.5}])
-        risks.append((ACCOUNT, customer_id, AS_OF, 90, probability, probability, reasons, *by("churn_risk")))
+        one = {"rank": 1, "feature": "usage_ratio_28_91", "value": 0.42, "level": None, "contribution": 1.5}
+        margin = log(probability / (1 - probability))
+        adds_up = (margin - 1.75, margin, 0.25, json.dumps([one]))  # base, the whole, what is not shown
+        keys = (ACCOUNT, customer_id, AS_OF, 90, "modelled")
+        risks.append((*keys, probability, probability, *adds_up, *by("churn_risk")))
     for table, rows in (("usage_forecast", usage), ("usage_paths", paths), ("churn_risk", risks)):
         folder = data / "scores" / table
         with duckdb.connect() as con:

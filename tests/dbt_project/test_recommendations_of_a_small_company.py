@@ -14,12 +14,13 @@ import pytest
 
 from dlt_pipelines.publish import publish
 from dlt_pipelines.settings import Settings
-from tests.commands import dbt
+from tests.commands import dbt, module
 from tests.dbt_project.after_ml_company import ACTED_ON, AS_OF, PLANTED, write, write_ledger, write_scores
 from tests.published import values_with
 
 Rows = list[dict[str, Any]]
 SCORE_TABLES = {"usage_forecast", "usage_paths", "churn_risk", "revenue_trend", "model_performance", "feature_drift"}
+SCORE_TABLES |= {"usage_anomaly_days", "usage_anomaly_runs"}
 SCORE_TABLES |= {"usage_period_said", "invoice_forecast_said", "revenue_forecast_said"}
 
 
@@ -53,6 +54,8 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
     write(data)
     never_scored = built(data, "build")
     write_scores(data)
+    detected = module(data, "ml", "detect")
+    assert detected.returncode == 0, detected.stderr
     scored = built(data, "run", "--select", "tag:after_ml")
     # another run of the model says the same; its file comes to the others
     write_scores(data, "run_2")
@@ -76,9 +79,9 @@ def refuse_float(text: str) -> None:
     pytest.fail(f"a float in JSON: {text}")
 
 
-def test_a_warehouse_that_was_never_scored_builds_and_advises_what_needs_no_score(builds: Builds) -> None:
+def test_a_warehouse_that_was_never_scored_builds_and_advises_nothing(builds: Builds) -> None:
     assert {path.parent.name for path in builds.data.glob("scores/*/run=empty.parquet")} == SCORE_TABLES
-    assert [row["kind"] for row in builds.never_scored] == ["courtesy_credit"]
+    assert builds.never_scored == []
 
 
 def test_at_79_per_cent_of_the_quota_nothing_is_advised_and_at_80_one_upgrade(builds: Builds) -> None:

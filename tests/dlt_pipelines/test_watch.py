@@ -113,7 +113,9 @@ def until(is_so: Callable[[], bool], seconds: float = 20) -> None:
 
 def test_it_runs_the_loops_own_stages_in_order() -> None:
     of_the_loop = {stage.name: stage for stage in loop_stages(None)}
-    assert watched_stages() == [of_the_loop[name] for name in ("load", "build", "drift")]
+    assert watched_stages() == [
+        of_the_loop[name] for name in ("load", "build", "drift", "detect", "recommend", "alerts")
+    ]
 
 
 def test_it_cycles_at_once_then_for_each_burst_that_landed(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def build(
     usage: "weekly" (level, weekday pattern, busy first days of a month, months that run high or low by chance, noise:
     more than a mean of four weekdays knows; item 0 is mostly zero, item 1 is 12 days old) or "naive"
     (each week repeats the last one exactly, so no model can beat the seasonal naive).
-    churn: "mixed" labels that depend on usage_ratio_28_91, "none" (one class) or "unmatured" (no label yet).
+    churn: "mixed" labels of both horizons that depend on usage_ratio_28_91 below 1, "none" (one class) or "unmatured" (no label yet).
     """
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +71,14 @@ def empty(path: Path) -> Path:
         for schema, name in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
             connection.execute(f"delete from {schema}.{name}").fetchall()
     return path
+
+
+def drifted(*, is_breach: bool, model: str = "usage_forecast") -> pd.DataFrame:
+    """One row of the score table feature_drift, without its run columns."""
+    row = {"feature": "level", "segment": "items", "test": "shape", "psi": 0.9, "psi_limit": 0.2, "n": 500}
+    told = {"is_breach": is_breach, "alert_key": "drift:shape:level:items", "consequence": "promotion waits"}
+    figures = {"statistic": 0.9, "statistic_limit": 0.2, "p_value": 1e-9, "effect": None}
+    return pd.DataFrame([{"model_name": model, **row, **figures, **told}]).assign(as_of=AS_OF)
 
 
 def change(path: Path, statement: str) -> None:
@@ -178,23 +186,27 @@ def _customers(rng: np.random.Generator, customers: int, churn: str) -> tuple[pd
             keys = {"account_id": ACCOUNT, "customer_id": f"cus_{customer:03d}", "as_of_date": end}
             ratio = float(np.exp(rng.normal(0, 0.4)))
             rows.append({**keys, "is_scoring": end == AS_OF, **_customer(rng, month, ratio)})
-            matured = end + timedelta(days=120)
-            chance = 1 / (1 + np.exp(2.0 + 6.0 * np.log(ratio)))
-            label: dict[str, object] = {
-                "horizon_days": 90,
-                "is_churned": churn == "mixed" and bool(rng.uniform() < chance),
-            }
-            label |= {"matured_on": matured, "is_mature": matured <= AS_OF}
-            labels.append({**keys, **label})
+            chance = 1 / (1 + np.exp(2.5 + 8.0 * np.log(min(ratio, 1.0))))
+            drawn = rng.uniform()
+            for horizon, part in ((90, 1.0), (30, 0.4)):  # who is gone within 30 days is gone within 90
+                matured = end + timedelta(days=horizon + 30)
+                label: dict[str, object] = {"horizon_days": horizon}
+                label |= {"is_churned": churn == "mixed" and bool(drawn < part * chance)}
+                label |= {"matured_on": matured, "is_mature": matured <= AS_OF}
+                labels.append({**keys, **label})
     frame = pd.DataFrame(labels)
     if churn == "unmatured":
         frame = frame.assign(matured_on=AS_OF + timedelta(days=30), is_mature=False)
     return pd.DataFrame(rows), frame
 
 
-def _customer(rng: np.random.Generator, month: int, ratio: float) -> dict[str, float]:
+def _customer(rng: np.random.Generator, month: int, ratio: float) -> dict[str, object]:
     return {
+        "state": "active",
+        "segment": ("startup", "midmarket", "enterprise")[int(rng.integers(0, 3))],
         "tenure_days": 30.0 * (month + 1),
+        "usage_left_28": min(1.0, ratio * float(np.exp(rng.normal(0, 0.2)))),
+        "usage_left_91": min(1.0, ratio * float(np.exp(rng.normal(0, 0.2)))),
         "usage_ratio_7_28": ratio ** float(rng.uniform(0.2, 0.6)),
         "usage_ratio_28_91": ratio,
         "usage_mean_28": float(np.exp(rng.normal(4, 1))),
@@ -203,6 +215,13 @@ def _customer(rng: np.random.Generator, month: int, ratio: float) -> dict[str, f
         "quota_share_last": float(rng.uniform(0, 2)),
         "failed_payments_90d": float(rng.poisson(0.2)),
         "open_invoices": float(rng.poisson(0.1)),
+        "is_past_due": 0.0,
+        "days_past_due": 0.0,
+        "overage_share": float(rng.uniform(0, 1)),
+        "bill_change_ratio": 1.0,
+        "credited_90d": 0.0,
+        "is_paused": 0.0,
+        "is_trialing": 0.0,
         "mrr_minor": float(rng.integers(1000, 90000)),
         "mrr_change_90d_share": float(rng.normal(0, 0.1)),
         "seats": float(rng.integers(1, 30)),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from ml import metrics
 
@@ -64,3 +65,14 @@ def test_lift_compares_the_top_tenth_with_everybody() -> None:
     label = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]
     probability = [0.9, 0.1, 0.1, 0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0.1]
     assert metrics.lift(label, probability) == pytest.approx(1 / 0.2)
+
+
+def test_the_calibration_line_is_a_logistic_regression_on_the_logit() -> None:
+    rng = np.random.default_rng(9)
+    logit = rng.normal(-1, 1.5, 4000)
+    label = (rng.uniform(size=4000) < 1 / (1 + np.exp(-(0.3 + 0.7 * logit)))).astype(float)
+    shift, slope, error = metrics.calibration_line(label, 1 / (1 + np.exp(-logit)))
+    theirs = LogisticRegression(C=1e9, tol=1e-10).fit(logit[:, None], label)
+    assert (shift, slope) == pytest.approx((theirs.intercept_[0], theirs.coef_[0, 0]), abs=1e-4)
+    assert abs(slope - 0.7) < 3 * error < 0.3
+    assert all(np.isnan(value) for value in metrics.calibration_line(np.ones(5), np.full(5, 0.4)))

@@ -16,6 +16,7 @@ from tests.ml import synthetic
 
 BAND = "q025 double, q10 double, q90 double, q975 double"
 MODEL = "method varchar, model_name varchar, model_version varchar"
+BREACH = "is_breach boolean, alert_key varchar, consequence varchar"
 RUN = "run_id varchar, scored_at timestamp"
 # Written out again on purpose: this is what dbt's sources expect, not what ml happens to write.
 CONTRACT = {
@@ -31,9 +32,11 @@ CONTRACT = {
     "revenue_trend": "account_id varchar, level varchar, plan varchar, currency varchar, as_of date, "
     f"months_ahead integer, metered_growth double, {BAND}, n integer, method varchar, model_version varchar, {RUN}",
     "model_performance": "model_name varchar, model_version varchar, as_of date, metric varchar, segment varchar, "
-    f"value double, baseline_value double, n bigint, {RUN}",
-    "feature_drift": "feature varchar, segment varchar, as_of date, psi double, psi_limit double, n bigint, "
-    f"is_breach boolean, {RUN}",
+    "value double, baseline_value double, n bigint, said varchar, limit_low double, limit_high double, "
+    f"{BREACH}, {RUN}",
+    "feature_drift": "model_name varchar, feature varchar, segment varchar, test varchar, as_of date, psi double, "
+    "psi_limit double, n bigint, statistic double, statistic_limit double, p_value double, effect double, "
+    f"{BREACH}, {RUN}",
 }
 
 
@@ -48,10 +51,7 @@ def test_a_scoring_run_writes_the_contracts_columns_and_types(trained: Settings,
 
 
 def test_drift_has_the_contracts_columns_too(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        [{"feature": "a", "segment": "items", "psi": 0.1, "psi_limit": 0.2, "n": 5, "is_breach": False}]
-    )
-    path = scores.write(tmp_path, "feature_drift", frame.assign(as_of=synthetic.AS_OF), scores.new_run())
+    path = scores.write(tmp_path, "feature_drift", synthetic.drifted(is_breach=False), scores.new_run())
     described = duckdb.execute(f"describe select * from read_parquet('{path}', hive_partitioning = false)").fetchall()
     assert ", ".join(f"{name} {kind.lower()}" for name, kind, *_ in described) == CONTRACT["feature_drift"]
 
@@ -104,10 +104,7 @@ def test_undefined_figures_are_null(tmp_path: Path) -> None:
 
 
 def test_a_second_run_adds_a_file_and_leaves_the_first_alone(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        [{"feature": "a", "segment": "items", "psi": 0.1, "psi_limit": 0.2, "n": 5, "is_breach": False}]
-    )
-    frame = frame.assign(as_of=synthetic.AS_OF)
+    frame = synthetic.drifted(is_breach=False)
     first = scores.write(tmp_path, "feature_drift", frame, scores.new_run())
     before = first.read_bytes()
     second = scores.write(tmp_path, "feature_drift", frame, scores.new_run())
@@ -117,10 +114,7 @@ def test_a_second_run_adds_a_file_and_leaves_the_first_alone(tmp_path: Path) -> 
 
 
 def test_a_breach_is_remembered_until_a_newer_run_finds_none(tmp_path: Path) -> None:
-    frame = pd.DataFrame(
-        [{"feature": "a", "segment": "items", "psi": 0.9, "psi_limit": 0.2, "n": 5, "is_breach": True}]
-    )
-    frame = frame.assign(as_of=synthetic.AS_OF)
+    frame = synthetic.drifted(is_breach=True)
     run = scores.new_run()
     assert scores.last_breach(tmp_path) is None
     scores.write(tmp_path, "feature_drift", frame, run)

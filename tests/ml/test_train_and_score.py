@@ -7,12 +7,13 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from ml import registry, score, scores, train
+from ml import registry, score, scores, train, train_churn, train_usage
 from ml.errors import FeaturesChanged, NoChampion, NothingToDo, RegistryUnreachable
 from ml.forecast import Recipe
 from ml.settings import Settings
@@ -54,7 +55,7 @@ def test_a_training_leaves_its_recipe_its_origin_and_its_pictures_in_mlflow(trai
     store = registry.connect(trained)
     pictures = {
         registry.USAGE: {"backtest.png", "calibration.png", "importance.png"},
-        registry.CHURN: {"calibration.png", "importance.png"},
+        registry.CHURN: {"calibration.png", "calibration_30.png", "importance.png"},
     }
     experiment = store.client.get_experiment_by_name(registry.EXPERIMENT)
     runs = {run.info.run_name.rsplit("-", 1)[0]: run for run in store.client.search_runs([experiment.experiment_id])}
@@ -118,17 +119,27 @@ def test_a_week_later_or_after_a_drift_training_is_needed_again(copied: Settings
     week = synthetic.AS_OF + timedelta(days=7)
     assert not train.need(store, copied, registry.USAGE, week - timedelta(days=1)).due
     assert train.need(store, copied, registry.USAGE, week) == train.Need(True, "the champion's as-of is 7 days old")
-    breach = {"feature": "level", "segment": "items", "psi": 0.9, "psi_limit": 0.2, "n": 500, "is_breach": True}
-    frame = pd.DataFrame([breach]).assign(as_of=synthetic.AS_OF)
-    scores.write(copied.scores, "feature_drift", frame, scores.new_run())
+    scores.write(copied.scores, "feature_drift", synthetic.drifted(is_breach=True), scores.new_run())
     assert "drift was found on" in train.need(store, copied, registry.USAGE, synthetic.AS_OF).why
 
 
+def test_a_training_is_told_what_stands_against_promoting_its_model(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(train_usage, "train", lambda *given: told.update(usage=given[-1]))
+    monkeypatch.setattr(train_churn, "train", lambda *given: told.update(churn=given[-1]))
+    scores.write(copied.scores, "feature_drift", synthetic.drifted(is_breach=True), scores.new_run())
+    train.run(copied, None, if_needed=False, say=lambda line: None)
+    assert told == {"usage": "level of items is in breach", "churn": ""}
+
+
 def test_the_same_data_and_champion_give_the_same_scores(copied: Settings) -> None:
-    before = {table: newest(copied, table) for table in scores.TABLES if table != "feature_drift"}
+    written = ("usage_forecast", "usage_paths", "churn_risk", "churn_backtest", "revenue_trend", "model_performance")
+    before = {table: newest(copied, table) for table in written}
     score.run(copied, None, lambda line: None)
     for table, frame in before.items():
-        again = 3 if table == "usage_paths" else 2  # what the champion said at its held-out origins is written once
+        again = {"usage_paths": 3, "churn_backtest": 1}.get(table, 2)  # what was said of held-out days is written once
         assert len(list((copied.scores / table).glob("run=*.parquet"))) == again
         pd.testing.assert_frame_equal(newest(copied, table), frame, check_exact=True)
 

@@ -8,6 +8,8 @@ from fractions import Fraction
 from statistics import median, stdev
 
 DAY = timedelta(days=1)
+YEAR = 364  # whole weeks
+SPANS = {"ahead": range(30), "month": range(-28, 0), "quarter": range(-91, 0)}
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,41 @@ def year_before(account: Account, item: Item, origin: date) -> list[float | None
     return [float(past[day]) if day in past else None for day in days]
 
 
-def of_customer(account: Account, customer_id: str, day: date) -> dict[str, float | None]:
+def left(account: Account, item: Item, origin: date) -> dict[str, object]:
+    """Means of the last days and of those that int_customer_usage_asof holds them against; oldest day last."""
+    past = account.history(item, origin)[::-1]
+    return {
+        "mean_14": mean(past[:14]),
+        "mean_month_before": mean(past[28:56]),
+        "mean_quarter_before": mean(past[14:105]),
+        "mean_28_then_or_part": mean(past[364:392]),
+        "mean_28_then": mean(past[364:392]) if len(past) >= 392 else None,
+    }
+
+
+def of_customer(account: Account, customer_id: str, day: date) -> dict[str, float | bool | None]:
     """What int_customer_usage_asof says, of items that are there that day."""
     items = [one for one in account.items if one.customer_id == customer_id and one.first_day <= day <= one.last_day]
-    rows = [recent(account, item, day) for item in items]
-    found: dict[str, float | None] = {}
+    rows = [recent(account, item, day) | left(account, item, day) for item in items]
+    found: dict[str, float | bool | None] = {}
     for name, part, whole in (
         ("usage_ratio_7_28", "mean_7", "mean_28"),
         ("usage_ratio_28_91", "mean_28", "mean_91"),
         ("usage_mean_28", "mean_28", "mean_364"),
+        ("usage_year_ago", "mean_28_then", "mean_364"),
     ):
-        shares = [float(row[part]) / float(row[whole]) for row in rows if row[whole]]  # type: ignore[arg-type] # these columns hold numbers
+        shares = [float(row[part]) / float(row[whole]) for row in rows if row[whole] and row[part] is not None]  # type: ignore[arg-type] # these columns hold numbers
         found[name] = sum(shares) / len(shares) if shares else None
+    for name, part, whole in (
+        ("usage_left_28", "mean_7", "mean_month_before"),
+        ("usage_left_91", "mean_14", "mean_quarter_before"),
+        ("usage_left_364", "mean_28", "mean_28_then_or_part"),
+    ):
+        # an item counts at most twice, a customer at most once
+        shares = [min(float(row[part]) / float(row[whole]), 2.0) for row in rows if row[whole]]  # type: ignore[arg-type] # as above
+        found[name] = min(sum(shares) / len(shares), 1.0) if shares else None
+    used, year_ago = found["usage_mean_28"], found["usage_year_ago"]
+    found["is_seasonal"] = used is not None and year_ago is not None and used < 0.5 and year_ago < 0.5
     zero = [float(row["zero_share_28"]) for row in rows]  # type: ignore[arg-type] # as above
     found["zero_share_28"] = sum(zero) / len(zero) if zero else None
     since = [(day - row["last_used_on"]).days for row in rows if isinstance(row["last_used_on"], date)]
@@ -116,14 +141,23 @@ def of_customer(account: Account, customer_id: str, day: date) -> dict[str, floa
     return found
 
 
+def _halved(known: dict[date, int], day: date) -> bool:
+    """Whether the 30 days from `day` on used less than half of the level before, as far as they are known."""
+    spans = {name: [known[day + DAY * n] for n in span if day + DAY * n in known] for name, span in SPANS.items()}
+    if not all(spans.values()):
+        return False
+    ahead, month, quarter = (Fraction(sum(spans[name]), len(spans[name])) for name in ("ahead", "month", "quarter"))
+    return ahead < (month + quarter) / 4
+
+
 def quiet_days(account: Account, customer_id: str) -> set[date]:
     """Days that begin 30 under a tenth of each item's own level before, with the usage known on the day after those."""
     items = [item for item in account.items if item.customer_id == customer_id]
     quiet = set()
     for day in sorted({day for item in items for day in item.days()}):
-        judged = []
+        judged, seasonal = [], []
         for item in (one for one in items if one.first_day <= day <= one.last_day):
-            around = (day + DAY * n for n in range(-91, 30))
+            around = (day + DAY * n for n in range(-YEAR - 91, 30))
             known = {
                 other: account.known(item, other, day + 30 * DAY)
                 for other in around
@@ -135,6 +169,7 @@ def quiet_days(account: Account, customer_id: str) -> set[date]:
             if sum(before_28):
                 level = (Fraction(sum(before_28), len(before_28)) + Fraction(sum(before_91), len(before_91))) / 2
                 judged.append(len(after) == 30 and max(after) < level / 10)
-        if judged and all(judged):
+                seasonal.append(_halved(known, day - DAY * YEAR))
+        if judged and all(judged) and not all(seasonal):
             quiet.add(day)
     return quiet

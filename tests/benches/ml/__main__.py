@@ -1,7 +1,7 @@
 """`make bench-ml`: how good forecasts are and what they cost, against their marks. Run as a module.
 
 `nn5` and `panels` backtest daily panels with `python -m ml bench backtest` and a scorer outside the repository
-(METERWISE_BENCH_DATA). `sandbox` makes companies, forecasts, lets time pass and compares with what came and with the
+(METERWISE_BENCH_DATA). `anomalies` judges what `bench detect` finds in planted NN5 and in NAB. `sandbox` makes companies, forecasts, lets time pass and compares with what came and with the
 truth. `speed` scores 100 thousand items. None of these panels is Stripe usage; seconds are CPU seconds of one thread.
 """
 
@@ -16,15 +16,32 @@ from pathlib import Path
 
 from sandbox.state import data_folder
 from tests.benches.marks import Mark, missed
-from tests.benches.ml import backtests, companies, speed
+from tests.benches.ml import anomalies, backtests, churn, companies, incidents, speed
 from tests.benches.ml.backtests import Data
 
-MUST = backtests.NN5_MUST | backtests.PANELS_MUST | companies.MUST | speed.MUST
-AIM = backtests.NN5_AIM | backtests.PANELS_AIM
-NOTE = "None of these panels is Stripe usage: NN5 is cash machines, the others are generated."
+MUST = (
+    churn.MUST
+    | backtests.NN5_MUST
+    | backtests.PANELS_MUST
+    | companies.MUST
+    | speed.MUST
+    | incidents.MUST
+    | anomalies.MUST
+)
+AIM = backtests.NN5_AIM | backtests.PANELS_AIM | anomalies.AIM
+NOTE = "None of these panels is Stripe usage: NN5 is cash machines, NAB servers and traffic, the rest is generated."
 NOT_RUN = 3
-WITH_DATA: dict[str, Callable[[Path, Data], dict[str, float]]] = {"nn5": backtests.nn5, "panels": backtests.panels}
-WITHOUT: dict[str, Callable[[Path], dict[str, float]]] = {"sandbox": companies.measure, "speed": speed.measure}
+WITH_DATA: dict[str, Callable[[Path, Data], dict[str, float]]] = {
+    "nn5": backtests.nn5,
+    "panels": backtests.panels,
+    "churn": churn.measure,
+    "anomalies": anomalies.measure,
+}
+WITHOUT: dict[str, Callable[[Path], dict[str, float]]] = {
+    "sandbox": companies.measure,
+    "speed": speed.measure,
+    "incidents": incidents.measure,
+}
 
 
 def table(flat: dict[str, float], must: dict[str, Mark], aim: dict[str, Mark]) -> list[str]:

@@ -1,6 +1,7 @@
 with
 
-anomalies as (select * from {{ ref('usage_anomalies') }} where kind = 'spike'),
+-- a spike that a new price or a new meter explains is no accident
+anomalies as (select * from {{ ref('usage_anomalies') }} where kind = 'spike' and is_unexplained),
 current_days as (select * from {{ ref('int_as_of') }}),
 periods as (select * from {{ ref('fct_usage_periods') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'courtesy_credit'),
@@ -27,7 +28,7 @@ found as (
         cast(anomalies.period_start as timestamp) as period_start,
         periods.subscription_id,
         periods.price_id,
-        periods.rated_amount_minor as period_amount_minor,
+        anomalies.rated_amount_minor as period_amount_minor,
         caps.floor_minor,
         caps.cap_minor,
         least(

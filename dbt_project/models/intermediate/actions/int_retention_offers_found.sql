@@ -1,6 +1,13 @@
 with
 
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+-- who has cancelled already is asked by a person, if at all
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where
+        is_current
+        and horizon_days = {{ churn_horizon_days() }}
+        and treatment != 'leaving'
+),
 subscriptions as (select * from {{ ref('dim_subscriptions') }}),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
 coupons as (select * from {{ ref('stg_stripe__coupons') }} where is_valid and not is_deleted),

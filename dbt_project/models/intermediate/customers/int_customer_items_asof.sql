@@ -1,6 +1,6 @@
 {# What each item of a customer used up to the days that churn is judged on, as it is known today: differences of
-   running sums between those days and 7, 28, 91 and 364 days before. Two sums are read where 364 days would be. #}
-{% set windows = (0, 7, 28, 91, 364) %}
+   running sums between those days and 7 … 392 days before. Two sums are read where 392 days would be. #}
+{% set windows = (0, 7, 14, 28, 56, 91, 105, 364, 392) %}
 
 with
 

@@ -35,7 +35,7 @@ differences as (
         account_id,
         subscription_item_id,
         as_of_date,
-        {% for window in (7, 28, 91, 364) -%}
+        {% for window in (7, 14, 28, 56, 91, 105, 364, 392) -%}
             sum(case when days_back < {{ window }} then difference_quantity else 0 end) as difference_{{ window }},
         {% endfor -%}
         sum(case when days_back < 28 then zero_days else 0 end) as zero_days_28,

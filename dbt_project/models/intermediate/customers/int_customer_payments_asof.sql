@@ -18,7 +18,11 @@ known as (
         coalesce(
             least(invoices.paid_at, invoices.voided_at, invoices.uncollectible_at) >= customer_days.valued_until,
             true
-        ) as is_open
+        ) as is_open,
+        invoices.amount_due_minor > 0
+        and customer_days.valued_until > coalesce(invoices.due_at, invoices.finalized_at + interval '1 day') as is_due,
+        {{ days_from('cast(coalesce(invoices.due_at, invoices.finalized_at) as date)', 'customer_days.as_of_date') }}
+            as days_due
     from customer_days
     inner join invoices
         on
@@ -33,7 +37,8 @@ select
     customer_id,
     as_of_date,
     cast(sum(case when is_failed then 1 else 0 end) as bigint) as failed_payments_90d,
-    cast(sum(case when is_open then 1 else 0 end) as bigint) as open_invoices
+    cast(sum(case when is_open then 1 else 0 end) as bigint) as open_invoices,
+    max(case when is_open and is_due then days_due end) as days_past_due
 from known
 group by
     account_id,

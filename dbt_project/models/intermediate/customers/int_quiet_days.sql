@@ -1,5 +1,8 @@
 {# Days that begin 30 on each of which every item of a customer used less than a tenth of its own level before, judged
-   once those are over, with the usage known then. Reads the future on purpose: only labels may read it. #}
+   once those are over, with the usage known then; but not where usage was more than halved in the same weeks of the year
+   before too: that is a season. Reads the future on purpose: only labels may read it. #}
+{% set year = 364 %}
+
 with
 
 suspected as (select * from {{ ref('int_quiet_days_suspected') }}),
@@ -20,7 +23,11 @@ days_around as (
         on
             suspected.account_id = usage_daily.account_id
             and suspected.subscription_item_id = usage_daily.subscription_item_id
-            and usage_daily.usage_date between suspected.quiet_from - 91 and suspected.quiet_from + 29
+            and (
+                usage_daily.usage_date between suspected.quiet_from - 91 and suspected.quiet_from + 29
+                or usage_daily.usage_date
+                between suspected.quiet_from - {{ year + 91 }} and suspected.quiet_from - {{ year - 29 }}
+            )
     left join corrections
         on
             usage_daily.account_id = corrections.account_id
@@ -38,14 +45,19 @@ items_compared as (
         customer_id,
         quiet_from,
         subscription_item_id,
-        {{ share_of(
-            'sum(case when days_after between -28 and -1 then quantity end)',
-            'count(case when days_after between -28 and -1 then quantity end)',
-            'double'
-        ) }} as mean_28_before,
-        {{ share_of(
-            'sum(case when days_after < 0 then quantity end)', 'count(case when days_after < 0 then quantity end)', 'double'
-        ) }} as mean_91_before,
+        {% for name, first, last in [
+            ('mean_28_before', -28, -1),
+            ('mean_91_before', -91, -1),
+            ('mean_28_then', -year - 28, -year - 1),
+            ('mean_91_then', -year - 91, -year - 1),
+            ('next_30_then', -year, -year + 29),
+        ] -%}
+            {{ share_of(
+                'sum(case when days_after between ' ~ first ~ ' and ' ~ last ~ ' then quantity end)',
+                'count(case when days_after between ' ~ first ~ ' and ' ~ last ~ ' then quantity end)',
+                'double'
+            ) }} as {{ name }},
+        {% endfor -%}
         count(case when days_after >= 0 then quantity end) as next_30_days,
         max(case when days_after >= 0 then quantity end) as next_30_highest
     from days_around
@@ -66,6 +78,9 @@ judged as (
         bool_and(
             next_30_days = 30
             and next_30_highest < 0.1 * 0.5 * (mean_28_before + mean_91_before)
+        )
+        and not bool_and(
+            coalesce(next_30_then < 0.5 * 0.5 * (mean_28_then + mean_91_then), false)
         ) as is_quiet
     from items_compared
     -- items without usage before have no level to fall from

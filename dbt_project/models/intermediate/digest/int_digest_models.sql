@@ -4,8 +4,11 @@ with
 
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 current_days as (select * from {{ ref('int_as_of') }}),
-performance as (select * from {{ ref('stg_ml__model_performance') }} where segment = 'all'),
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+performance as (select * from {{ ref('model_performance') }} where segment = 'all' and said = 'training'),
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where is_current and horizon_days = {{ churn_horizon_days() }}
+),
 
 newest as (
 

@@ -30,7 +30,10 @@ built as (
         (select count(*) from {{ ref('fct_usage_periods') }}) as periods,
         (select count(*) from {{ ref('fct_invoices') }}) as invoices,
         (select count(*) from {{ ref('usage_forecast') }} where is_current) as forecasts,
-        (select count(*) from {{ ref('churn_risk') }} where is_current) as risks,
+        (
+            select count(*) from {{ ref('churn_risk') }}
+            where is_current and horizon_days = {{ churn_horizon_days() }}
+        ) as risks,
         (select count(*) from {{ ref('recommendations') }}) as recommendations,
         (select count(*) from {{ ref('action_audit') }}) as ledger_events
 

@@ -1,7 +1,7 @@
 {# The served model's held-out figures, in the card's words: `ml` measured them on days that each refit had not seen. #}
 with
 
-performance as (select * from {{ ref('model_performance') }} where model_name = 'usage_forecast'),
+performance as (select * from {{ ref('model_performance') }} where model_name = 'usage_forecast' and said = 'training'),
 current_days as (select * from {{ ref('int_as_of') }}),
 
 -- run ids sort by time; the newest run says which version serves, also after a roll-back

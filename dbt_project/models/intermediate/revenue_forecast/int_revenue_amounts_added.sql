@@ -6,7 +6,10 @@ with
 new_business as (select * from {{ ref('new_business') }}),
 overrides as (select * from {{ ref('int_forecast_overrides') }} where problem is null and amount_minor is not null),
 trends as (select * from {{ ref('stg_ml__revenue_trend') }} where level = 'company'),
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where is_current and horizon_days = {{ churn_horizon_days() }}
+),
 as_of as (select * from {{ ref('int_as_of') }}),
 
 months as (

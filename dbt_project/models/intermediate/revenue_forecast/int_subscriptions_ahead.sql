@@ -6,7 +6,14 @@ with
 subscriptions as (select * from {{ ref('int_subscriptions_planned') }}),
 growth as (select * from {{ ref('int_usage_growth_ahead') }}),
 ends as (select * from {{ ref('int_subscription_ends') }}),
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+-- who has cancelled already stays until the end that is booked
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where
+        is_current
+        and horizon_days = {{ churn_horizon_days() }}
+        and treatment != 'leaving'
+),
 as_of as (select * from {{ ref('int_as_of') }}),
 
 -- the share of customers that left within the horizon: for whoever has no risk of its own

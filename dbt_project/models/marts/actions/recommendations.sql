@@ -2,8 +2,26 @@ with
 
 proposals as (select * from {{ ref('int_proposals_resolved') }}),
 customers as (select * from {{ ref('dim_customers') }}),
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where is_current and horizon_days = {{ churn_horizon_days() }}
+),
 kinds as (select * from {{ ref('action_kinds') }}),
+alerts as (select * from {{ ref('alerts') }} where state = 'open' and not is_acknowledged),
+
+-- errors in the data stand against everything, a breach of a model against what rests on it
+doubts as (
+
+    select distinct
+        alerts.account_id,
+        kinds.kind
+    from alerts
+    cross join kinds
+    where
+        (alerts.kind = 'data_quality' and alerts.severity = 'critical')
+        or (alerts.kind in ('drift', 'performance') and alerts.model_name = kinds.rests_on)
+
+),
 
 completed as (
 
@@ -39,7 +57,8 @@ completed as (
         proposals.expected_value_minor,
         proposals.expected_value_low_minor,
         proposals.expected_value_high_minor,
-        proposals.confidence,
+        case when doubts.kind is null then 1.0 else 0.5 end * proposals.confidence as confidence,
+        doubts.kind is not null as is_doubted,
         risks.probability as risk_score,
 
         -- how long it stands
@@ -54,6 +73,10 @@ completed as (
             and proposals.customer_id = customers.customer_id
     inner join kinds
         on proposals.kind = kinds.kind
+    left join doubts
+        on
+            proposals.account_id = doubts.account_id
+            and proposals.kind = doubts.kind
     left join risks
         on
             proposals.account_id = risks.account_id

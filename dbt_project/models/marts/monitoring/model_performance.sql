@@ -15,6 +15,13 @@ described as (
         performance.value,
         performance.baseline_value,
         performance.n,
+        -- files of older runs hold held-out figures only
+        coalesce(performance.said, 'training') as said,
+        performance.limit_low,
+        performance.limit_high,
+        coalesce(performance.is_breach, false) as is_breach,
+        performance.alert_key,
+        performance.consequence,
         performance.run_id
 
     -- a model is the warehouse's: every account in it is scored by it

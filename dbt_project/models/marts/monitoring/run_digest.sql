@@ -3,7 +3,14 @@ with
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 currencies as (select * from {{ ref('currencies') }}),
 customers as (select * from {{ ref('dim_customers') }}),
-risks as (select * from {{ ref('churn_risk') }} where is_current),
+-- who has cancelled already is no risk any more
+risks as (
+    select * from {{ ref('churn_risk') }}
+    where
+        is_current
+        and horizon_days = {{ churn_horizon_days() }}
+        and treatment != 'leaving'
+),
 proposals as (select * from {{ ref('recommendations') }}),
 
 top_risks as (
@@ -89,6 +96,8 @@ together as (
     from {{ ref('int_digest_invoices') }}
     union all
     select * from {{ ref('int_digest_models') }}
+    union all
+    select * from {{ ref('int_digest_alerts') }}
     union all
     select * from top_risks where line_number <= 2
     union all

@@ -2,7 +2,7 @@ with
 
 newest as (
 
-    {{ score_source('feature_drift', ['feature', 'segment', 'as_of']) }}
+    {{ score_source('feature_drift', ['as_of']) }}
 
 )
 

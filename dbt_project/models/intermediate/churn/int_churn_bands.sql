@@ -1,0 +1,100 @@
+{# What came of scores like these: of scores whose label has matured, and of those the models gave to customers they had
+   not learnt from, the share that left, by band. The interval is Wilson's, 80 %. #}
+{% set z = 1.2815515655446004 %}
+{% set z_squared = z * z %}
+
+with
+
+bands as (select * from {{ ref('churn_bands') }}),
+said as (select * from {{ ref('stg_ml__churn_risk') }}),
+held_out as (select * from {{ ref('stg_ml__churn_backtest') }}),
+labels as (select * from {{ ref('int_churn_labels') }} where is_mature),
+
+judged as (
+
+    select
+        said.account_id,
+        said.customer_id,
+        said.as_of,
+        said.horizon_days,
+        said.probability,
+        labels.is_churned
+    from said
+    inner join labels
+        on
+            said.account_id = labels.account_id
+            and said.customer_id = labels.customer_id
+            and said.as_of = labels.as_of_date
+            and said.horizon_days = labels.horizon_days
+    union all
+    select
+        held_out.account_id,
+        held_out.customer_id,
+        held_out.as_of,
+        held_out.horizon_days,
+        held_out.probability,
+        held_out.is_churned
+    from held_out
+    -- what was said when it counted is what is judged
+    left join said
+        on {{ same_keys('held_out', 'said', ['account_id', 'customer_id', 'as_of', 'horizon_days']) }}
+    where said.customer_id is null
+
+),
+
+placed as (
+
+    select
+        judged.account_id,
+        judged.horizon_days,
+        judged.is_churned,
+        max(bands.band_number) as band_number
+    from judged
+    inner join bands
+        on
+            judged.horizon_days = bands.horizon_days
+            and judged.probability >= bands.from_probability
+    group by
+        judged.account_id,
+        judged.customer_id,
+        judged.as_of,
+        judged.horizon_days,
+        judged.is_churned
+
+),
+
+counted as (
+
+    select
+        account_id,
+        horizon_days,
+        band_number,
+        cast(count(*) as {{ double_type() }}) as n,
+        cast(sum(case when is_churned then 1 else 0 end) as {{ double_type() }}) as churned
+    from placed
+    group by
+        account_id,
+        horizon_days,
+        band_number
+
+),
+
+spread as (
+
+    select
+        *,
+        churned + {{ 0.5 * z_squared }} as middle,
+        {{ z }} * sqrt({{ share_of('churned * (n - churned)', 'n', 'double') }} + {{ 0.25 * z_squared }}) as half_width
+    from counted
+
+)
+
+select
+    account_id,
+    horizon_days,
+    band_number,
+    cast(n as bigint) as observed_n,
+    {{ share_of('churned', 'n', 'double') }} as observed_share,
+    greatest({{ share_of('middle - half_width', 'n + ' ~ z_squared, 'double') }}, 0) as observed_low,
+    least({{ share_of('middle + half_width', 'n + ' ~ z_squared, 'double') }}, 1) as observed_high
+from spread
