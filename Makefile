@@ -28,7 +28,7 @@ DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shell grep -s "^stripe_secret_key *=" .dlt/secrets.toml),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run load build train score recommend charts publish summary plan show approve decline apply log audit sandbox advance \
+.PHONY: help setup run load build train score detect alerts recommend charts publish summary plan show approve decline apply log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
   soak-webhooks bench-run bench-ml bench-warehouse test-metrics lint format types test clean
 
@@ -62,6 +62,12 @@ train: setup ## fit the models again and let the better one become champion
 
 score: setup ## forecasts and risk scores by the champions
 	@$(PY) -m ml score
+
+detect: setup ## judge the newest days of usage
+	@$(PY) -m ml detect || [ $$? -eq 3 ]
+
+alerts: setup ## what changed in the alerts, into DATA/alerts.jsonl
+	@$(PY) -m ml alerts || [ $$? -eq 3 ]
 
 recommend: setup ## dbt: forecasts, risks and recommendations as marts
 	@$(DBT) build $(DBT_AT) --select tag:after_ml

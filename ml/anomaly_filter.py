@@ -19,7 +19,7 @@ SWING_MOST = 3.0  # widths; what lies further off counts for no more than this i
 TRUST = 2.0  # widths; what lies further off moves level and season no more than this
 ODD, WILD = 4.0, 6.0  # usual sizes; what lies further off widens what is usual no more than this
 FLOOR = 0.01  # of the level: a series that hardly moves is not judged more finely
-NOTHING = 1e-9  # a series of zeros only has no usual error: its first use is not judged
+NOTHING = 1e-30  # a series of zeros only has no usual error: its first use is not judged
 WARM_UP = 4  # periods before a series is judged
 SETTLED = 2  # periods on one side of what was expected, after which the level moves there
 SILENT = 2  # periods of zeros, after which a series is taken to be silent, and to begin anew when it is heard again
@@ -112,7 +112,8 @@ class State:
 
     def tail(self) -> Floats:
         """Cubic over plain mean of past errors; 1 where there were none."""
-        return np.where(self.plain > 0, np.cbrt(self.wild) / np.maximum(self.plain, 1e-12), 1.0)
+        found: Floats = np.divide(np.cbrt(self.wild), self.plain, out=np.ones_like(self.plain), where=self.plain > 0)
+        return found
 
     def learn(self, off: Floats, known: Flags, phase: int, usual: Floats) -> None:
         """Take in an error `off` of each known series. Of a new or a constant one everything is believed."""

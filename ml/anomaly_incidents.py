@@ -15,11 +15,10 @@ from ml.panel import Floats, Ints
 VERSION = "1"  # of these rules: all days are judged anew by another one
 # Least surprise upwards and downwards that makes an incident, by kind of evidence, in the series' own usual surprises
 # (band: in distances to its end). One set for all data; tests/benches/ml/incidents.py says what it is worth.
-LIMITS = {"weekday": (2.7, 3.2), "level": (3.6, 3.6), "silence": (2.5, 2.5), "band": (2.0, 2.0)}
+LIMITS = {"weekday": (2.8, 3.2), "level": (3.6, 3.6), "silence": (2.5, 2.5), "band": (2.0, 2.0)}
 BAND_DAYS = 2  # days in a row that must lie twice the 95 % band's width from what was forecast
 FINENESS = 20.0  # usage below a twentieth of its early level is told from none at all, but from little else
 WARM_UP_DAYS = 28
-CARRIED, LATELY_DAYS, AT_MOST = 0.4, 5, 2.0  # usage swings for days: what days before were off by is part expected
 GAP_DAYS = 2  # unusual days with at most so many others between them are one incident
 REACH_DAYS = 6  # a shift of level is seen late: it began when days were already off
 OFF = 1.0  # by so many usual surprises
@@ -48,7 +47,7 @@ def found_days(items: pd.DataFrame, daily: Floats, since: Ints, bands: Floats) -
     expected = unit * np.expm1(np.clip(judged.expected, 0.0, None)) / FINENESS
     leaning = np.where(np.abs(judged.point) >= OFF, np.sign(judged.point), 0.0)
     evidence = {
-        "weekday": judged.point - CARRIED * lately(judged.point),
+        "weekday": judged.point,
         # a level is moved for days after a spike: only a day that is off itself goes on with an incident
         "level": np.where(leaning == np.sign(judged.shift), judged.shift, 0.0),
         "silence": judged.silence,
@@ -98,13 +97,6 @@ def whole_days(daily: Floats) -> Floats:
     ends = np.where(last < days - 1, last, days)
     inside = (place >= begins[:, None]) & (place < ends[:, None])
     return np.where(inside, daily, np.nan)
-
-
-def lately(surprise: Floats) -> Floats:
-    """Mean surprise of the days before each day, the newest counting most, none for more than 2; 0 without any."""
-    before = pd.DataFrame(np.clip(surprise, -AT_MOST, AT_MOST).T).ewm(span=LATELY_DAYS, ignore_na=True).mean()
-    found: Floats = np.nan_to_num(before.shift(1).to_numpy().T)
-    return found
 
 
 def over_limit(surprise: Floats, up: float, down: float) -> Floats:

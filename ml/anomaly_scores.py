@@ -1,7 +1,7 @@
 """Unusual days of the warehouse's usage: `python -m ml detect` judges what has come since it last did.
 
 Usage is judged on a scale of ratios (its logarithm), because twice a quiet item's usage is as odd as twice a busy
-one's: on the sandbox the same detector then finds the same incidents with half as many false ones.
+one's: on four sandboxes the same detector then finds as many incidents with two fifths fewer false ones.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ml import churn_choice, churn_columns, churn_model, churn_tables, metrics
-from ml.churn_gate import ECE_LIMIT, expected_ece
+from ml.churn_gate import allowed_ece
 from ml.churn_model import BASE_RATE, Model
 from ml.panel import Floats
+
+LEAST_ROWS = 2  # of either class: with fewer there is nothing to tell them apart by
 
 
 def run(train: Path, test: Path, key: str, label: str, positive: str, output: Path, threads: int) -> list[str]:
@@ -41,7 +43,8 @@ def run(train: Path, test: Path, key: str, label: str, positive: str, output: Pa
     if len(rows) < len(known):
         sentences.append(f"{len(known) - len(rows)} rows without {label} were not learned from.")
     if model.method == BASE_RATE:
-        why = "There is no feature" if not table.columns else "The labels have too few rows of one class"
+        few = min(churn_choice.counts(labels)) < LEAST_ROWS
+        why = "The labels have too few rows of one class" if few else "There is no feature"
         sentences.append(f"{why} to learn from: everybody gets {model.base_rate:.4f}.")
     sentences += [f"Left out: {name} ({why})." for name, why in table.left_out.items()]
     return sentences
@@ -52,7 +55,7 @@ def fit(rows: pd.DataFrame, label: Floats, group: Floats, table: churn_tables.Ta
 
     Calibrated (Platt) only if the cross-validated probabilities are off by more than chance.
     """
-    if min(churn_choice.counts(label)) < 2 or not table.columns:
+    if min(churn_choice.counts(label)) < LEAST_ROWS or not table.columns:
         return Model(BASE_RATE, table.columns, churn_model.rate(label))
     features = matrix(rows, table)
     recipe, margin = churn_choice.choose(features, label, group, table.columns, threads)
@@ -60,7 +63,7 @@ def fit(rows: pd.DataFrame, label: Floats, group: Floats, table: churn_tables.Ta
     if np.isnan(margin).any():
         return model
     said = churn_model.sigmoid(margin)
-    if metrics.ece(label, said) > max(ECE_LIMIT, expected_ece(said)):
+    if metrics.ece(label, said) > allowed_ece(said):
         shift, slope, _ = metrics.calibration_line(label, said)
         return churn_model.calibrated(model, shift, slope)
     return model

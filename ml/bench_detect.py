@@ -14,6 +14,7 @@ from ml.panel import Floats, Ints
 NEEDED = ("unique_id", "ds", "y")
 COLUMNS = ("unique_id", "ds", "expected", "score", "is_anomaly", "kind")
 USE = "search"
+LARGEST = 1e90  # whose cube is still a number
 MOST_CELLS = 50_000_000  # series x points, gaps included
 
 
@@ -57,8 +58,8 @@ def read(path: Path, frequency: str) -> tuple[pd.DataFrame, Ints, Ints, Floats]:
         y = frame["y"].to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise BadPanel(path, f"ds must be times and y numbers ({str(error).splitlines()[0]})", USE) from error
-    if not len(frame) or not np.isfinite(y[~np.isnan(y)]).all() or np.isnan(y).all():
-        raise BadPanel(path, "it has no finite value of y, or infinite ones", USE)
+    if np.isnan(y).all() or (np.abs(y[~np.isnan(y)]) > LARGEST).any():
+        raise BadPanel(path, f"it has no finite value of y, or infinite ones (beyond {LARGEST:.0e})", USE)
     moment = when.to_numpy().astype(f"datetime64[{frequency}]")
     if (moment != when.to_numpy()).any():
         raise BadPanel(path, f"it has times between {'days' if frequency == 'D' else 'hours'}", USE)

@@ -59,9 +59,9 @@ def measured(folder: Path) -> list[Breach]:
 
 
 def quality(connection: duckdb.DuckDBPyConnection) -> list[Breach]:
-    """Checks of `marts.data_quality` that found errors; warnings block nothing."""
+    """Checks of what models rest on that found errors; other findings block nothing."""
     try:
-        rows = fetch(connection, "marts.data_quality", QUALITY, "severity = 'error' and rows_affected > 0", [])
+        rows = fetch(connection, "marts.data_quality", QUALITY, "is_of_models and rows_affected > 0", [])
     except RelationMissing:
         return []  # before the first build of that mart
     rows = rows.sort_values("check_name")

@@ -27,6 +27,7 @@ ITEM_SHARES = ("zero_share_28", "days_since_nonzero")
 CUSTOMER_FEATURES = (
     *("usage_ratio_7_28", "usage_ratio_28_91", "zero_share_28", "days_since_last_usage", "quota_share_last"),
     *("failed_payments_90d", "open_invoices", "mrr_minor", "mrr_change_90d_share", "seats", "plan_rank"),
+    *("usage_left_28", "usage_left_91", "bill_change_ratio", "overage_share", "days_past_due"),
 )
 
 

@@ -102,7 +102,8 @@ def _dimension(feature: str, dimension: str, units: Floats, labels: NDArray[np.o
     left = sorted(set(labels[~np.isnan(units[:, -1])]))
     kept = np.ones(len(labels), dtype=bool)
     while left:
-        tried = [_segment(feature, f"{dimension}:{one}", units[kept], labels[kept] == one) for one in left]
+        ranks, here = _ranks(_standardised(units[kept])), labels[kept]
+        tried = [_segment(feature, f"{dimension}:{one}", units[kept], ranks, here == one) for one in left]
         place = min(range(len(left)), key=lambda i: (-round(abs(tried[i].statistic or 0.0), 9), tried[i].n, left[i]))
         first = tried[place]
         if first.p_value is None or first.p_value > SUSPICIOUS:
@@ -114,13 +115,12 @@ def _dimension(feature: str, dimension: str, units: Floats, labels: NDArray[np.o
     return [found[name] for name in sorted(found)]
 
 
-def _segment(feature: str, name: str, units: Floats, inside: NDArray[np.bool_]) -> Level:
-    known = ~np.isnan(units)
-    n, others = int(known[inside, -1].sum()), int(known[~inside, -1].sum())
+def _segment(feature: str, name: str, units: Floats, ranks: Floats, inside: NDArray[np.bool_]) -> Level:
+    known = ~np.isnan(units[:, -1])
+    n, others = int(known[inside].sum()), int(known[~inside].sum())
     if min(n, others) < LEAST:
         return Level(feature, name, n, None, None, None)
-    steady = _standardised(units)
-    sums = np.array([_rank_sum(steady[:, t], inside) for t in range(units.shape[1])])
+    sums = _rank_sums(ranks, inside)
     statistic, p, _ = _deviation(sums, 1.0, RATIOS[feature])
     now, usual = _medians(units[inside]), _medians(units[~inside])
     moved, others_moved = (float(one[-1] - _centre(one[:-GAP])) for one in (now, usual))
@@ -150,16 +150,29 @@ def _everybody(feature: str, units: Floats) -> Level:
     return Level(feature, "all", len(now), statistic, p, float(np.expm1(off)))
 
 
-def _rank_sum(values: Floats, inside: NDArray[np.bool_]) -> float:
-    """Wilcoxon's rank sum in units of its deviation under permutation, ties at their mean rank; NaN with too few."""
-    known = ~np.isnan(values)
-    one, total = int((known & inside).sum()), int(known.sum())
-    if min(one, total - one) < LEAST:
-        return float("nan")
-    _, inverse, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    spread = float(np.sqrt(ranks.var(ddof=1) * (1 / one - 1 / total)))
-    return float(ranks[inside[known]].mean() - (total + 1) / 2) / spread if spread > 0 else 0.0
+def _ranks(values: Floats) -> Floats:
+    """Rank of each value within its column, ties at their mean rank; NaN keeps its place."""
+    found = np.full(values.shape, np.nan)
+    for column in range(values.shape[1]):
+        known = ~np.isnan(values[:, column])
+        _, inverse, counts = np.unique(values[known, column], return_inverse=True, return_counts=True)
+        found[known, column] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return found
+
+
+def _rank_sums(ranks: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Wilcoxon's rank sum of each column in units of its deviation under permutation; NaN with too few on a side."""
+    known = ~np.isnan(ranks)
+    one, total = known[inside].sum(axis=0), known.sum(axis=0)
+    judged = np.minimum(one, total - one) >= LEAST
+    found = np.full(ranks.shape[1], np.nan)
+    filled = np.where(known, ranks, 0.0)[:, judged]
+    one, total = one[judged], total[judged]
+    variance = ((filled**2).sum(axis=0) - total * ((total + 1) / 2) ** 2) / (total - 1)
+    spread = np.sqrt(np.maximum(variance, 0) * (1 / one - 1 / total))
+    off = filled[inside].sum(axis=0) / one - (total + 1) / 2
+    found[judged] = np.where(spread > 0, off / np.where(spread > 0, spread, 1.0), 0.0)
+    return found
 
 
 def _deviation(series: Floats, least: float, days: int) -> tuple[float, float, float]:
@@ -185,10 +198,13 @@ def _deviation(series: Floats, least: float, days: int) -> tuple[float, float, f
 
 
 def _medians(units: Floats) -> Floats:
-    """Median of each origin, NaN where nobody is known."""
-    found = np.full(units.shape[1], np.nan)
-    known = ~np.isnan(units).all(axis=0)
-    found[known] = np.nanmedian(units[:, known], axis=0)
+    """Median of each column, NaN where nobody is known."""
+    count = (~np.isnan(units)).sum(axis=0)
+    ordered, column = np.sort(units, axis=0), np.arange(units.shape[1])
+    if not len(units):
+        return np.full(units.shape[1], np.nan)
+    low, high = (np.maximum(count, 1) - 1) // 2, np.maximum(count, 1) // 2
+    found: Floats = 0.5 * (ordered[low, column] + ordered[high, column])
     return found
 
 

@@ -122,11 +122,14 @@ def lift(label: ArrayLike, probability: ArrayLike, share: float = 0.1) -> float:
     return float(y[top].mean() / y.mean())
 
 
-def calibration_line(label: ArrayLike, probability: ArrayLike) -> tuple[float, float, float]:
+def calibration_line(
+    label: ArrayLike, probability: ArrayLike, group: ArrayLike | None = None
+) -> tuple[float, float, float]:
     """Intercept and slope of a logistic regression of the label on the logit, and the slope's standard error.
 
-    0 and 1 are right; a slope under 1 says that the probabilities are too extreme. NaN where one class or one
-    probability leaves them undefined. Source: Cox (1958).
+    0 and 1 are right; a slope under 1 says that the probabilities are too extreme. group: whose rows go together, e.g.
+    the months of one customer; the error is then of so many groups, not rows. NaN where one class or one probability
+    leaves them undefined. Sources: Cox (1958); for groups Liang and Zeger (1986).
     """
     y, p = _floats(label, probability)
     p = np.clip(p, 1e-7, 1 - 1e-7)
@@ -142,4 +145,10 @@ def calibration_line(label: ArrayLike, probability: ArrayLike) -> tuple[float, f
         line = line + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-9:
             break
-    return float(line[0]), float(line[1]), float(np.sqrt(np.linalg.inv(information)[1, 1]))
+    spread = np.linalg.inv(information)
+    if group is not None:
+        _, place = np.unique(np.asarray(group), return_inverse=True)
+        pulls = design * (y - 1 / (1 + np.exp(-np.clip(design @ line, -30, 30))))[:, None]
+        sums = np.stack([np.bincount(place, weights=column) for column in pulls.T])
+        spread = spread @ (sums @ sums.T) @ spread
+    return float(line[0]), float(line[1]), float(np.sqrt(spread[1, 1]))

@@ -12,7 +12,12 @@
     }) }}
 {%- endmacro %}
 
-{# A column of an incident's days as a decimal, so that its sum does not depend on the order of rows. #}
+{# A figure of an incident's days as a decimal, so that its sum does not depend on the order of rows. #}
 {% macro exact(measure) -%}
-    cast(round({{ measure }}, 6) as decimal(18, 6))
+    cast(round(case when {{ measure }} > 999999999999 then 999999999999 else {{ measure }} end, 6) as decimal(18, 6))
+{%- endmacro %}
+
+{# The sum of quantities as a decimal(18, 6), cut where it would not fit: an absurd value is counted (data_quality), not fatal. #}
+{% macro sum_within(measure) -%}
+    cast(least(greatest(sum({{ measure }}), -999999999999), 999999999999) as decimal(18, 6))
 {%- endmacro %}

@@ -59,7 +59,7 @@ def where_nothing_stands() -> Iterator[Con]:
             con,
             "marts.data_quality",
             [],
-            **columns("account_id check_name severity object_kind rows_affected# meaning what_to_do"),
+            **columns("account_id check_name severity object_kind rows_affected# meaning what_to_do is_of_models?"),
         )
         incidents(con)
         table(
@@ -113,7 +113,8 @@ def capacity(con: Con, *rows: tuple[str, str, float, float]) -> None:
 def odd(con: Con, check: str, severity: str) -> None:
     """A check of the data that found three invoices."""
     con.execute(
-        "insert into marts.data_quality values (?, ?, ?, 'invoice', 3, 'Odd.', 'Look.')", [ACCOUNT, check, severity]
+        "insert into marts.data_quality values (?, ?, ?, 'invoice', 3, 'Odd.', 'Look.', ?)",
+        [ACCOUNT, check, severity, check == "items_without_price"],
     )
 
 

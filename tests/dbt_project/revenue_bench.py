@@ -37,8 +37,8 @@ INPUTS = {
     "staging.stg_ml__revenue_trend": "account_id varchar, level varchar, plan varchar, currency varchar, as_of date, "
     "months_ahead integer, metered_growth double, q025 double, q10 double, q90 double, q975 double, method varchar, "
     "model_version varchar",
-    "marts.churn_risk": "account_id varchar, customer_id varchar, is_current boolean, probability double, "
-    "horizon_days integer, base_rate double",
+    "marts.churn_risk": "account_id varchar, customer_id varchar, is_current boolean, treatment varchar, "
+    "probability double, horizon_days integer, base_rate double",
     "marts.dim_customers": "account_id varchar, customer_id varchar, currency varchar, plan varchar",
     "seeds.currencies": "currency varchar, minor_unit_exponent integer",
     "seeds.new_business": "plan varchar, currency varchar, month_start date, mrr_minor bigint",
@@ -103,8 +103,16 @@ class RevenueBench:
         rows = [(*key, ahead, one, *bounds, "damped_trend", "2") for ahead, one in enumerate(growth, start=1)]
         self.insert("staging.stg_ml__revenue_trend", rows)
 
-    def risk(self, customer: str, probability: float, horizon: int = 90, base_rate: float | None = 0.1) -> None:
-        self.insert("marts.churn_risk", [(ACCOUNT, f"cus_{customer}", True, probability, horizon, base_rate)])
+    def risk(
+        self,
+        customer: str,
+        probability: float,
+        horizon: int = 90,
+        base_rate: float | None = 0.1,
+        treatment: str = "modelled",
+    ) -> None:
+        row = (ACCOUNT, f"cus_{customer}", True, treatment, probability, horizon, base_rate)
+        self.insert("marts.churn_risk", [row])
 
     def override(self, kind: str, from_month: str | None, **said: Any) -> None:
         columns = ("customer_id", "plan", "currency", "to_month", "amount_minor", "share", "note")

@@ -117,7 +117,7 @@ def test_texts_say_what_where_how_much_and_who_acts(con: Con, sql: dict[str, str
         ),
         "anomaly:si_1:x": (
             "info", "support", "spike of api_calls: cus_1",
-            "2026-10-17: 900 api_calls where 100 were to be expected. Cause: single day burst; worth USD 123.45.",
+            "900 where 100 were expected (2026-10-17), USD 123.45; single day burst",
         ),
         "churn:cus_2": (
             "warning", "customer_success", "cus_2 may leave",
@@ -184,7 +184,9 @@ def test_what_stands_halves_the_confidence_of_what_rests_on_it(con: Con, sql: di
     assert confidence() == dict.fromkeys(kinds, (0.9, False)) | {"retention_offer": (0.45, True)}
     acknowledged(con, ("drift:level:mean_7_over_91:plan:a", AS_OF, None))
     assert confidence() == dict.fromkeys(kinds, (0.9, False))
-    odd(con, "bills_unexplained", "error")
+    odd(con, "settlements_unexplained", "error")  # no model rests on how invoices were paid
+    assert confidence() == dict.fromkeys(kinds, (0.9, False))
+    odd(con, "items_without_price", "error")
     assert confidence() == dict.fromkeys(kinds, (0.45, True))
 
 

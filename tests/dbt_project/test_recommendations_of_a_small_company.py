@@ -20,8 +20,8 @@ from tests.published import values_with
 
 Rows = list[dict[str, Any]]
 SCORE_TABLES = {"usage_forecast", "usage_paths", "churn_risk", "revenue_trend", "model_performance", "feature_drift"}
-SCORE_TABLES |= {"usage_anomaly_days", "usage_anomaly_runs"}
-SCORE_TABLES |= {"usage_period_said", "invoice_forecast_said", "revenue_forecast_said"}
+SCORE_TABLES |= {"usage_anomaly_days", "usage_anomaly_runs", "churn_backtest"}
+SCORE_TABLES |= {"alerts_said", "usage_period_said", "invoice_forecast_said", "revenue_forecast_said"}
 
 
 @dataclass(frozen=True)

@@ -41,36 +41,43 @@ class World:
     def shifted(self, customers: set[str], first: int, factor: float) -> World:
         """The same, with the usage of some customers at `factor` times from day `first` on."""
         daily = self.daily.copy()
-        daily[np.ix_(self.items["customer_id"].isin(customers).to_numpy(), np.arange(first, DAYS))] *= factor
+        daily[np.ix_(self.items["customer_id"].isin(customers).to_numpy(), np.arange(first, self.daily.shape[1]))] *= (
+            factor
+        )
         return World(self.items, daily)
 
-    def asof(self, day: int) -> pd.DataFrame:
-        """Rows of features.usage_asof at a day and the 52 weekly origins before it, with what drift reads."""
-        known = ~np.isnan(self.daily)
-        filled = np.nan_to_num(self.daily)
+    def features(self, day: int) -> dict[str, Floats]:
+        """What drift reads of features.usage_asof on a day and the 52 weekly origins before, shape (items, 53).
+
+        NaN where an item was not alive, or where there are not 91 days to look back on.
+        """
+        known, filled = ~np.isnan(self.daily), np.nan_to_num(self.daily)
         total, square, seen, silent = (
             np.cumsum(np.pad(one, ((0, 0), (1, 0))), axis=1)
             for one in (filled, filled**2, known.astype(float), (known & (filled == 0)).astype(float))
         )
-        used = np.maximum.accumulate(np.where(filled > 0, np.arange(DAYS), -1), axis=1)
-        parts = []
-        for origin in range(day - 364, day + 1, 7):
-            if origin < 91:
-                continue
-            alive = seen[:, origin + 1] > 0
-            back = {n: (total[:, origin + 1] - total[:, origin + 1 - n]) / n for n in (7, 28, 91)}
-            spread = (square[:, origin + 1] - square[:, origin - 27]) / 28 - back[28] ** 2
-            rows = self.items.assign(
-                origin_date=pd.Timestamp(FIRST + timedelta(days=origin)),
-                history_days=seen[:, origin + 1],
-                level=0.5 * (back[28] + back[91]),
-                sd_28=np.sqrt(np.maximum(spread, 0)),
-                zero_share_28=(silent[:, origin + 1] - silent[:, origin - 27]) / 28,
-                days_since_nonzero=np.where(used[:, origin] >= 0, origin - used[:, origin], np.nan),
-                **{f"mean_{n}": values for n, values in back.items()},
-            )
-            parts.append(rows[alive])
-        return pd.concat(parts, ignore_index=True)
+        used = np.maximum.accumulate(np.where(filled > 0, np.arange(self.daily.shape[1]), -1), axis=1)
+        origins = np.arange(day - 364, day + 1, 7)
+        end = np.maximum(origins, 91) + 1
+        alive = known[:, end - 1] & (origins >= 91)[None, :]
+        means = {n: (total[:, end] - total[:, end - n]) / n for n in (7, 28, 91)}
+        variance = (square[:, end] - square[:, end - 28]) / 28 - means[28] ** 2
+        found = {f"mean_{n}": values for n, values in means.items()} | {
+            "history_days": seen[:, end],
+            "level": 0.5 * (means[28] + means[91]),
+            "sd_28": np.sqrt(np.maximum(variance, 0)),
+            "zero_share_28": (silent[:, end] - silent[:, end - 28]) / 28,
+            "days_since_nonzero": np.where(used[:, end - 1] >= 0, end - 1 - used[:, end - 1], np.nan),
+        }
+        return {name: np.where(alive, values, np.nan) for name, values in found.items()}
+
+    def asof(self, day: int) -> pd.DataFrame:
+        """The same as rows, one per item and origin on which it was alive."""
+        found = self.features(day)
+        item, place = np.nonzero(~np.isnan(found["history_days"]))
+        days = pd.DatetimeIndex([FIRST + timedelta(days=day - 364 + 7 * step) for step in range(53)])
+        rows = self.items.iloc[item].reset_index(drop=True)
+        return rows.assign(origin_date=days[place], **{name: values[item, place] for name, values in found.items()})
 
 
 def build(seed: int, customers: int = 300) -> World:
@@ -108,9 +115,8 @@ def _daily(rng: np.random.Generator, items: pd.DataFrame, who: NDArray[np.int64]
     log = log + season[:, None] * np.cos(2 * np.pi * (day - 40) / 365.25)
     log = log + rng.normal(-0.6, 0.2, count)[:, None] * weekend + rng.normal(0.3, 0.2, count)[:, None] * month_end
     log = log + rng.normal(-0.4, 0.2, count)[:, None] * holiday + rng.normal(0, 0.3, (count, DAYS))
-    daily = np.exp(log)
+    daily: Floats = np.exp(log)
     rare = rng.uniform(size=count) < 0.1
     daily[rare] *= rng.uniform(size=(int(rare.sum()), DAYS)) < 0.15
     born = np.where(rng.uniform(size=customers) < 0.6, 0, rng.integers(0, DAYS, customers))[who]
-    daily[day[None, :] < born[:, None]] = np.nan
-    return daily
+    return np.where(day[None, :] < born[:, None], np.nan, daily)

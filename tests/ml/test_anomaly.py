@@ -116,6 +116,20 @@ def test_noise_that_is_a_factor_is_judged_near_its_logarithm() -> None:
     assert usual == pytest.approx(1.0, rel=0.1)
 
 
+def test_the_unit_of_a_series_does_not_matter_and_a_fall_below_zero_is_a_rise_turned_over() -> None:
+    values = weekly(np.random.default_rng(16), 4)
+    values[0, 150] *= 3
+    found = anomaly.detect(values, "D")
+    for unit in (1e-14, 1e60):
+        assert anomaly.detect(values * unit, "D").score == pytest.approx(found.score, abs=1e-6)
+    assert anomaly.detect(-values, "D").score == pytest.approx(-found.score)
+
+
+@pytest.mark.parametrize("shape", [(0, 50), (3, 0)])
+def test_no_series_or_no_points_give_no_verdicts(shape: tuple[int, int]) -> None:
+    assert anomaly.detect(np.zeros(shape), "D").score.shape == shape
+
+
 def test_a_constant_series_is_never_flagged_until_it_moves() -> None:
     values = np.full((2, DAYS), 40.0)
     values[1, 150] = 60

@@ -84,6 +84,7 @@ def bad_panels() -> dict[str, tuple[pd.DataFrame, str]]:
         "text": (plain.assign(y="many"), "y numbers"),
         "no day": (plain.assign(ds="some day"), "ds must be times"),
         "infinite": (plain.assign(y=np.inf), "infinite"),
+        "huge": (plain.assign(y=1e200), "beyond 1e+90"),
         "nothing": (plain.assign(y=np.nan), "no finite value"),
         "empty": (plain[:0], "no finite value"),
         "large": (century, "more than 50,000,000 cells"),

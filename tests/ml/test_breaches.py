@@ -44,8 +44,9 @@ def marts(settings: Settings, quality: list[tuple[str, str, int]], acknowledged:
         con.execute("create schema if not exists marts")
         con.execute("create or replace table marts.data_quality (check_name text, severity text, rows_affected bigint)")
         con.execute("alter table marts.data_quality add column meaning text")
+        con.execute("alter table marts.data_quality add column is_of_models boolean")
         for check in quality:
-            con.execute("insert into marts.data_quality values (?, ?, ?, 'odd')", list(check))
+            con.execute("insert into marts.data_quality values (?, ?, ?, 'odd', ?)", [*check, check[1] == "error"])
         con.execute("create or replace table marts.alerts (dedupe_key text, is_acknowledged boolean)")
         for alert in acknowledged.items():
             con.execute("insert into marts.alerts values (?, ?)", list(alert))

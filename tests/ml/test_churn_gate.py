@@ -22,7 +22,7 @@ def held(rows: int = ROWS, seed: int = 4) -> HeldOut:
     blurred = sigmoid(margin + rng.normal(0, 0.4, rows))
     newest = np.arange(rows) >= rows // 2
     segments = {"tenure:new": np.arange(rows) % 3 == 0, "plan_rank:9": np.arange(rows) < 8}
-    return HeldOut(label, sigmoid(margin), blurred, float(label.mean()), newest, segments)
+    return HeldOut(label, sigmoid(margin), blurred, float(label.mean()), newest, segments, np.arange(rows))
 
 
 def failed(one: HeldOut) -> list[str]:

@@ -48,3 +48,28 @@ def test_under_two_hundred_rows_nothing_is_called_drift() -> None:
     found = drift.compare(kept, {"a": rng.normal(size=199) + 10}, "items")
     assert found["psi"].item() > 1
     assert not found["is_breach"].item()
+
+
+def test_what_a_feature_moves_between_days_anyway_is_no_drift() -> None:
+    rng = np.random.default_rng(6)
+    # a month that runs high for all, and one that runs low: no two are alike
+    past = [{"a": rng.lognormal(mean=0.5 * (day % 2), size=400)} for day in range(10)]
+    kept = {"a": drift.summary(rng.lognormal(size=400))}
+    now = {"a": rng.lognormal(mean=0.5, size=400)}
+    assert drift.compare(kept, now, "customers")["is_breach"].item()
+    moved = drift.usual(past, 1)
+    assert not drift.compare(kept, now, "customers", moved)["is_breach"].item()
+    assert drift.compare(kept, {"a": now["a"] * 3}, "customers", moved)["is_breach"].item()
+    assert drift.usual(past[:6], 1) == {}  # five pairs of days do not say what is usual
+
+
+def test_a_feature_that_is_all_missing_on_both_sides_has_not_moved() -> None:
+    nothing = np.full(300, np.nan)
+    found = drift.compare({"a": drift.summary(nothing)}, {"a": nothing}, "customers")
+    assert found["psi"].item() == 0.0
+    assert not found["is_breach"].item()
+
+
+def test_the_chance_of_a_psi_is_the_inverse_of_its_limit() -> None:
+    for alpha in (0.05, 0.001):
+        assert drift.chance(drift.limit(300, 900, 10, alpha), 300, 900, 10) == pytest.approx(alpha, rel=1e-6)

@@ -76,3 +76,7 @@ def test_the_calibration_line_is_a_logistic_regression_on_the_logit() -> None:
     assert (shift, slope) == pytest.approx((theirs.intercept_[0], theirs.coef_[0, 0]), abs=1e-4)
     assert abs(slope - 0.7) < 3 * error < 0.3
     assert all(np.isnan(value) for value in metrics.calibration_line(np.ones(5), np.full(5, 0.4)))
+    alone = metrics.calibration_line(label, 1 / (1 + np.exp(-logit)), np.arange(4000))[2]
+    assert alone == pytest.approx(error, rel=0.05)
+    thrice = [np.tile(one, 3) for one in (label, 1 / (1 + np.exp(-logit)), np.arange(4000))]
+    assert metrics.calibration_line(*thrice)[2] == pytest.approx(alone)  # the same rows again say nothing new

@@ -1,8 +1,11 @@
 """`make bench-ml`: how good forecasts are and what they cost, against their marks. Run as a module.
 
 `nn5` and `panels` backtest daily panels with `python -m ml bench backtest` and a scorer outside the repository
-(METERWISE_BENCH_DATA). `anomalies` judges what `bench detect` finds in planted NN5 and in NAB. `sandbox` makes companies, forecasts, lets time pass and compares with what came and with the
-truth. `speed` scores 100 thousand items. None of these panels is Stripe usage; seconds are CPU seconds of one thread.
+(METERWISE_BENCH_DATA). `anomalies` judges what `bench detect` finds in planted NN5 and in NAB. `sandbox` makes
+companies, forecasts, lets time pass and compares with what came and with the truth. `speed` scores 100 thousand items.
+`churn_truth` holds the churn risk against the hazard that customers really have. `drift` resamples companies in which
+nothing drifts, and shifts a segment.
+None of these panels is Stripe usage; seconds are CPU seconds of one thread.
 """
 
 from __future__ import annotations
@@ -16,16 +19,18 @@ from pathlib import Path
 
 from sandbox.state import data_folder
 from tests.benches.marks import Mark, missed
-from tests.benches.ml import anomalies, backtests, churn, companies, incidents, speed
+from tests.benches.ml import anomalies, backtests, churn, churn_truth, companies, drift, incidents, speed
 from tests.benches.ml.backtests import Data
 
 MUST = (
     churn.MUST
+    | churn_truth.MUST
     | backtests.NN5_MUST
     | backtests.PANELS_MUST
     | companies.MUST
     | speed.MUST
     | incidents.MUST
+    | drift.MUST
     | anomalies.MUST
 )
 AIM = backtests.NN5_AIM | backtests.PANELS_AIM | anomalies.AIM
@@ -41,6 +46,8 @@ WITHOUT: dict[str, Callable[[Path], dict[str, float]]] = {
     "sandbox": companies.measure,
     "speed": speed.measure,
     "incidents": incidents.measure,
+    "drift": drift.measure,
+    "churn_truth": churn_truth.measure,
 }
 
 

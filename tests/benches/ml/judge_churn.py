@@ -1,8 +1,8 @@
-"""One company's churn risk, fitted as of earlier days, beside what the sandbox's truth says. Prints a JSON list of rows.
+"""One company's churn risk, fitted as of earlier days, beside what the sandbox's truth says. Prints rows as JSON.
 
     python -m tests.benches.ml.judge_churn WAREHOUSE TRUTH.json
 
-A row is a customer and month end after a fit: [segment of time, gave up in the decision that follows (null where none
+A row is a customer and month end after a fit: [gave up in the decision that follows (null where none
 does), hazard of that decision, hazard in force, hazard as it stands on the day, probability of 30 days, churned within
 30 days (null: not matured), probability of 90 days, churned within 90 days].
 """
@@ -22,8 +22,8 @@ import pandas as pd
 from ml import churn, churn_scoring, train_churn
 from sandbox.hazard import decline_left
 
-MONTHS_BACK = (12, 8, 4)  # of the fits, from the last month end; each is judged on the month ends up to the next
-DECLINE = "decline"
+MONTHS_BACK = (8, 4)  # of the fits, from the last month end; each is judged on the month ends up to the next fit
+STRENGTH = 2.6  # hazards.decline of the company files
 DAY_ZERO = pd.Timestamp("2000-01-01")
 
 
@@ -47,9 +47,8 @@ def main() -> None:
         ).df()
     for horizon in churn.HORIZONS:
         part = labels[labels["horizon_days"] == horizon].drop(columns="horizon_days")
-        said = said.merge(
-            part.rename(columns={"is_churned": f"churned_{horizon}"}), on=["customer_id", "as_of_date"], how="left"
-        )
+        part = part.rename(columns={"is_churned": f"churned_{horizon}"})
+        said = said.merge(part, on=["customer_id", "as_of_date"], how="left")
     print(json.dumps(beside(said, truth)))
 
 
@@ -63,7 +62,9 @@ def said_at(connection: duckdb.DuckDBPyConnection, fitted_at: date, asked: list[
     for day in asked:
         rows, _ = churn.load(connection, day)
         said = churn_scoring.score(rows, heads).assign(as_of_date=pd.Timestamp(day))
-        scored.append(said.pivot_table(index=["customer_id", "as_of_date"], columns="horizon_days", values="probability"))
+        scored.append(
+            said.pivot_table(index=["customer_id", "as_of_date"], columns="horizon_days", values="probability")
+        )
     return pd.concat(scored).reset_index()
 
 
@@ -94,15 +95,16 @@ def beside(said: pd.DataFrame, truth: dict[str, list[dict[str, Any]]]) -> list[l
         [
             bool(up) if follow else None,
             *(none(value) for value in (hazard if follow else np.nan, in_force, standing)),
-            *(value for horizon in churn.HORIZONS for value in (float(row[horizon]), truthful(row[f"churned_{horizon}"]))),
+            *(
+                value
+                for horizon in churn.HORIZONS
+                for value in (float(row[horizon]), truthful(row[f"churned_{horizon}"]))
+            ),
         ]
         for follow, up, hazard, in_force, standing, (_, row) in zip(
             follows, ahead["gave_up"], ahead["hazard"], force["hazard"], stands, ahead.iterrows(), strict=True
         )
     ]
-
-
-STRENGTH = 2.6  # hazards.decline of the company file
 
 
 def usage_left(declines: list[dict[str, Any]], day: pd.Timestamp) -> float:

@@ -53,7 +53,7 @@ together as (
         'data_quality' as kind,
         case when severity = 'error' then 'critical' else 'warning' end as severity,
         'data_quality:' || check_name as dedupe_key,
-        cast(null as {{ text_type() }}) as model_name,
+        case when is_of_models then 'all' end as model_name,
         replace(check_name, '_', ' ') as what,
         object_kind as segment,
         '' as value,

@@ -16,7 +16,7 @@ touched as (
         period_start,
         -- what a last value was less without one day is not known: days of such a meter do not add up
         max(case when is_last_value then 1 else 0 end) = 1 as is_last_value,
-        cast(sum(quantity - expected_quantity) as decimal(18, 6)) as excess_quantity
+        {{ sum_within('quantity - expected_quantity') }} as excess_quantity
     from days
     group by
         account_id,

@@ -28,8 +28,8 @@ grouped as (
         cast(count(*) as integer) as days,
         cast(sum(case when is_anomaly then 1 else 0 end) as integer) as unusual_days,
         cast(sum(case when is_rule_baseline then 1 else 0 end) as integer) as rule_baseline_days,
-        cast(sum(quantity) as decimal(18, 6)) as quantity,
-        cast(sum(expected_quantity) as decimal(18, 6)) as expected_quantity,
+        {{ sum_within('quantity') }} as quantity,
+        {{ sum_within('expected_quantity') }} as expected_quantity,
         max(abs(score)) as score,
         -- its unusual days go one way
         max(case when is_anomaly then direction end) as direction,

@@ -1,26 +1,34 @@
-{# What stands open and nobody has acknowledged: how many of each kind, and the gravest ones. #}
+{# What stands open and nobody has acknowledged: how many of each kind, and the gravest ones; who may leave is counted
+   here and named in a section of its own. #}
 {{ config(tags=['after_ml']) }}
 with
 
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 current_days as (select * from {{ ref('int_as_of') }}),
 alerts as (select * from {{ ref('alerts') }} where state = 'open'),
+customers as (select * from {{ ref('dim_customers') }}),
 
 ranked as (
 
     select
-        *,
+        alerts.*,
+        -- the mart has ids only; whoever reads a run's end knows the names
+        coalesce(replace(alerts.title, alerts.customer_id, customers.name), alerts.title) as title_by_name,
+        coalesce(replace(alerts.body, alerts.customer_id, customers.name), alerts.body) as body_by_name,
         row_number() over (
-            partition by account_id
+            partition by alerts.account_id
             order by
-                case severity when 'critical' then 1 when 'warning' then 2 else 3 end asc,
+                case when alerts.kind = 'churn' then 2 else 1 end asc,
+                case alerts.severity when 'critical' then 1 when 'warning' then 2 else 3 end asc,
                 -- what concerns all goes before what concerns one customer, and the newest goes first
-                case when customer_id is null then 1 else 2 end asc,
-                first_seen_on desc,
-                dedupe_key asc
+                case when alerts.customer_id is null then 1 else 2 end asc,
+                alerts.first_seen_on desc,
+                alerts.dedupe_key asc
         ) as place
     from alerts
-    where not is_acknowledged
+    left join customers
+        on {{ same_keys('alerts', 'customers', ['account_id', 'customer_id']) }}
+    where not alerts.is_acknowledged
 
 ),
 
@@ -81,15 +89,15 @@ filled as (
         cast(ranked.place + 1 as integer) as line_number,
         ranked.customer_id,
         {{ fill_template('templates.body', {
-            'severity': 'ranked.severity',
-            'title': safe_text('ranked.title'),
+            'title': safe_text('ranked.title_by_name'),
             'owner': safe_text("replace(ranked.owner, '_', ' ')"),
             'since': date_text('ranked.first_seen_on'),
+            'body': safe_text('ranked.body_by_name'),
         }) }} as text
     from ranked
     inner join templates
         on templates.kind = 'digest_alert'
-    where ranked.place <= 3
+    where ranked.place <= 3 and ranked.kind != 'churn'
 
 )
 

@@ -9,7 +9,7 @@ risks as (
 kinds as (select * from {{ ref('action_kinds') }}),
 alerts as (select * from {{ ref('alerts') }} where state = 'open' and not is_acknowledged),
 
--- errors in the data stand against everything, a breach of a model against what rests on it
+-- errors in what models rest on stand against everything, a breach of a model against what rests on it
 doubts as (
 
     select distinct
@@ -18,8 +18,8 @@ doubts as (
     from alerts
     cross join kinds
     where
-        (alerts.kind = 'data_quality' and alerts.severity = 'critical')
-        or (alerts.kind in ('drift', 'performance') and alerts.model_name = kinds.rests_on)
+        alerts.model_name = 'all'
+        or alerts.model_name = kinds.rests_on
 
 ),
 

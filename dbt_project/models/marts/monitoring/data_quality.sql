@@ -24,7 +24,8 @@ checked as (
         coalesce(findings.rows_affected, 0) as rows_affected,
         findings.example_id,
         checks.meaning,
-        checks.what_to_do
+        checks.what_to_do,
+        checks.is_of_models
     from as_of
     cross join checks
     left join findings
