@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ml import churn_columns, metrics, splits
-from ml.churn_choice import CAUTIOUS, LEAST, choose, counts
+from ml.churn_choice import CAUTIOUS, FOLDS, LEAST, choose, counts, folded
 from ml.churn_model import BASE_RATE, LOGISTIC, Model, Recipe, calibrated, fit, rate, sigmoid
 from ml.gate import WORSE, Check
 from ml.panel import Floats
@@ -44,7 +44,8 @@ FIGURES = ("metric", "segment", "value", "baseline_value", "n")
 class HeldOut:
     """Labels of the held-out months, and what the contender and the plain logistic regression said of them.
 
-    group: whose row it is. said: the rows' keys and label with the probability of what serves, rows of the score table `churn_backtest`.
+    group: whose row it is. said: the rows' keys and label with the probability of what serves, rows of the score table
+    `churn_backtest`.
     """
 
     label: Floats
@@ -106,10 +107,13 @@ def judge(labelled: pd.DataFrame, threads: int) -> Verdict:
         segments(asked),
         customers(asked),
     )
-    shift, slope = correction(held, matured[split.test] <= days.max())
-    if slope != 1:
-        held = replace(held, contender=sigmoid(shift + slope * np.log(held.contender / (1 - held.contender))))
-    checks = ask(held)
+    checks, shift, slope = ask(held), 0.0, 1.0
+    mended = None if all(check.passed for check in checks) else recalibrated(held)
+    if mended is not None:
+        again = ask(replace(held, contender=mended[0]))
+        if all(check.passed for check in again):
+            checks, (said_again, shift, slope) = again, mended
+            held = replace(held, contender=said_again)
     failed = [check.text for check in checks if not check.passed]
     method, serves, why = model.method, held.contender, "; ".join(failed) or checks[0].text
     if failed:
@@ -180,23 +184,23 @@ def expected_ece(said: Floats) -> float:
     return float(np.quantile(drawn, SURE))
 
 
-def correction(held: HeldOut, known: NDArray[np.bool_]) -> tuple[float, float]:
-    """Platt's line for the contender, learned from the held-out months whose labels were `known` by the newest one.
+def recalibrated(held: HeldOut) -> tuple[Floats, float, float] | None:
+    """The contender's held-out probabilities on Platt's line, and the line's shift and slope; None if there is none.
 
-    0 and 1 unless it is out of calibration there by more than chance, and the line helps at the newest month.
+    Asked for only where the gate says no. The line comes from the held-out months, which are later than what was
+    learned from; each customer is judged by one that did not see it.
     """
-    label, said = held.label[known], held.contender[known]
-    if min(counts(label)) < LEAST:
-        return 0.0, 1.0
-    _, low, high = slope_range(label, said, held.group[known])
-    if metrics.ece(label, said) <= allowed_ece(said) and low <= SLOPE[1] and high >= SLOPE[0]:
-        return 0.0, 1.0
-    shift, slope, _ = metrics.calibration_line(label, said)
-    newest = np.log(held.contender[held.newest] / (1 - held.contender[held.newest]))
-    better = metrics.log_loss(held.label[held.newest], sigmoid(shift + slope * newest))
-    if slope <= 0 or better >= metrics.log_loss(held.label[held.newest], held.contender[held.newest]):
-        return 0.0, 1.0
-    return shift, slope
+    margin = np.log(held.contender / (1 - held.contender))
+    folds, said = folded(held.group), np.empty(len(margin))
+    for fold in [*range(FOLDS), FOLDS]:  # the last leaves nobody out
+        part = folds == fold
+        if min(counts(held.label[~part])) < LEAST:
+            return None
+        shift, slope, _ = metrics.calibration_line(held.label[~part], held.contender[~part])
+        if not slope > 0:
+            return None
+        said[part] = sigmoid(shift + slope * margin[part])
+    return said, shift, slope
 
 
 def final(labelled: pd.DataFrame, verdict: Verdict, threads: int) -> Model:

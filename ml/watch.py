@@ -25,10 +25,11 @@ COLUMNS = {
 }
 OWN_DAYS = 91  # of history without which an item has no level of its own yet
 CONSEQUENCES = {
-    registry.USAGE: "forecasts of usage and invoices rest on what was usual before",
-    registry.CHURN: "churn risks rest on customers unlike today's",
+    registry.USAGE: "Forecasts of usage and invoices rest on what was usual before",
+    registry.CHURN: "Churn risks rest on customers unlike today's",
 }
-UNTIL = "no new version is promoted and advice that rests on it counts less until it is acknowledged or over"
+OUT_OF_BAND = "The model is worse than its backtest promised"
+UNTIL = "new versions wait and advice on it counts half, until acknowledged or over"
 
 
 def run(settings: Settings, asked: date | None, say: Say) -> bool:
@@ -62,16 +63,16 @@ def run(settings: Settings, asked: date | None, say: Say) -> bool:
     if not len(table):
         raise NothingToDo(f"No feature to compare at as-of {as_of}.")
     table["alert_key"] = "drift:" + table["test"] + ":" + table["feature"] + ":" + table["segment"]
-    for part in (table, came):
-        part["consequence"] = [
-            f"{CONSEQUENCES[model]}: {UNTIL}" if breach else None
-            for model, breach in zip(part["model_name"], part["is_breach"], strict=True)
-        ]
+    table["consequence"] = [
+        f"{CONSEQUENCES[model]}: {UNTIL}" if breach else None
+        for model, breach in zip(table["model_name"], table["is_breach"], strict=True)
+    ]
+    came["consequence"] = [f"{OUT_OF_BAND}: {UNTIL}" if breach else None for breach in came["is_breach"]]
     stamp = scores.new_run()
     scores.write(settings.scores, "model_performance", came.assign(as_of=as_of), stamp)
     scores.write(settings.scores, "feature_drift", table.assign(as_of=as_of), stamp)
     lines = [*_told(table, "feature", known), *_told(came, "metric", known)]
-    lines += [(one.key not in known, f"{one.what}: figures made of them are off; {UNTIL}") for one in quality]
+    lines += [(one.key not in known, f"{one.what}. Figures made of them are off: {UNTIL}") for one in quality]
     for stands, line in lines:
         say(f"{'breach' if stands else 'acknowledged'}: {line}")
     judged = table["p_value"].notna() & ((table["test"] == "level") | (table["n"] >= drift.LEAST))
@@ -94,7 +95,7 @@ def _told(table: pd.DataFrame, name: str, known: set[str]) -> list[tuple[bool, s
         else:
             said = f"PSI {row['psi']:.3f} over its limit {row['psi_limit']:.3f} (n {row['n']})"
         where = f"{row[name]} of {row['segment']}: {said}"
-        lines.append((row["alert_key"] not in known, f"{where}; {row['consequence']}"))
+        lines.append((row["alert_key"] not in known, f"{where}. {row['consequence']}"))
     return lines
 
 

@@ -30,7 +30,7 @@ PLACE = {
     "churn_labels": "is_mature",
 }
 # Not known as it was then (DECISIONS.md): metered MRR of a closed period whose usage was revised after that day.
-RERATED = ("mrr_minor", "mrr_change_90d_share")
+RERATED = ("mrr_minor", "mrr_change_90d_share", "overage_share")
 
 
 def _build(data: Path, *options: str) -> Path:

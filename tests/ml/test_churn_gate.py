@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ml import churn_gate, metrics
+from ml.churn_choice import folded
 from ml.churn_gate import HeldOut
 from ml.churn_model import sigmoid
 
@@ -63,13 +64,18 @@ def test_a_segment_that_loses_more_than_a_twentieth_fails_the_whole() -> None:
     assert "tenure:new" in failed(replace(good, contender=sigmoid(margin + np.where(new, noise, 0))))
 
 
-def test_a_line_is_learned_only_from_labels_known_by_the_newest_month_and_only_where_it_helps() -> None:
+def test_what_is_only_out_of_calibration_is_put_on_a_line_that_had_not_seen_whom_it_judges() -> None:
     good = held()
-    assert churn_gate.correction(good, ~good.newest) == (0.0, 1.0)
     margin = np.log(good.contender / (1 - good.contender))
     off = replace(good, contender=sigmoid(0.5 * margin + 1.0))
-    shift, slope = churn_gate.correction(off, ~good.newest)
+    mended = churn_gate.recalibrated(off)
+    assert mended is not None
+    said, shift, slope = mended
     assert (shift, slope) == pytest.approx((-2.0, 2.0), abs=0.3)
-    poisoned = replace(off, label=np.where(good.newest, 1 - good.label, good.label))
-    assert churn_gate.correction(poisoned, ~good.newest) in ((0.0, 1.0), (shift, slope))
-    assert churn_gate.correction(off, np.zeros(ROWS, dtype=bool)) == (0.0, 1.0)
+    assert failed(replace(off, contender=said)) == []
+    other = folded(off.group) != 2
+    poisoned = churn_gate.recalibrated(replace(off, label=np.where(other, off.label, 1 - off.label)))
+    assert poisoned is not None
+    np.testing.assert_array_equal(poisoned[0][~other], said[~other])  # their own labels had no say
+    assert churn_gate.recalibrated(replace(off, label=np.zeros(ROWS))) is None
+    assert churn_gate.recalibrated(replace(off, contender=1 - off.contender)) is None  # no line turns a ranking round
