@@ -6,7 +6,7 @@ one's: on four sandboxes the same detector then finds as many incidents with two
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -85,11 +85,10 @@ def last_judged(folder: Path, as_of: date) -> dict[str, date]:
 def judge(
     connection: duckdb.DuckDBPyConnection, items: pd.DataFrame, windows: dict[str, Window], as_of: date, folder: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the two tables without run columns. items: `usage_days.items`; 5,000 of them are judged at a time."""
+    """Rows of the two tables without run columns. items: `usage_days.items`."""
     first = items["first_day"].min()
     parts, tallies = [], []
-    for start in range(0, len(items), ITEMS_AT_A_TIME):
-        some = items.iloc[start : start + ITEMS_AT_A_TIME].reset_index(drop=True)
+    for some in portions(items):
         daily = usage_days.daily(connection, some, first, as_of)
         since = np.array([(windows[account].first - first).days for account in some["account_id"]])
         bands = usage_days.bands(folder, some, first, as_of, min(one.first for one in windows.values()))
@@ -104,6 +103,13 @@ def judge(
     tally = pd.concat(tallies).groupby("account_id", as_index=False).sum()
     tally = tally.assign(judged_from=[windows[account].first for account in tally["account_id"]])
     return _named(days, as_of), _named(tally, as_of)
+
+
+def portions(items: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Items of one account, 5,000 at a time: what all do at once is told apart within an account."""
+    for _, own in items.groupby("account_id"):
+        for start in range(0, len(own), ITEMS_AT_A_TIME):
+            yield own.iloc[start : start + ITEMS_AT_A_TIME].reset_index(drop=True)
 
 
 def _named(rows: pd.DataFrame, as_of: date) -> pd.DataFrame:

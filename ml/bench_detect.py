@@ -15,7 +15,8 @@ NEEDED = ("unique_id", "ds", "y")
 COLUMNS = ("unique_id", "ds", "expected", "score", "is_anomaly", "kind")
 USE = "search"
 LARGEST = 1e90  # whose cube is still a number
-MOST_CELLS = 50_000_000  # series x points, gaps included
+MOST_CELLS = 30_000_000  # series x points, gaps included: about 9 GB
+MOST_POINTS = 500_000  # of one series, gaps included: 57 years of hours
 
 
 def run(path: Path, frequency: str, output: Path) -> str:
@@ -54,7 +55,7 @@ def read(path: Path, frequency: str) -> tuple[pd.DataFrame, Ints, Ints, Floats]:
         raise BadPanel(path, f"it lacks {', '.join(missing)}", USE)
     frame = frame[list(NEEDED)].dropna(subset=["unique_id", "ds"]).reset_index(drop=True)
     try:
-        when = pd.to_datetime(frame["ds"], utc=True).dt.tz_localize(None)
+        when = pd.to_datetime(frame["ds"], utc=frequency == "h").dt.tz_localize(None)  # days as the calendar there says
         y = frame["y"].to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise BadPanel(path, f"ds must be times and y numbers ({str(error).splitlines()[0]})", USE) from error
@@ -68,10 +69,9 @@ def read(path: Path, frequency: str) -> tuple[pd.DataFrame, Ints, Ints, Floats]:
     if len(set(zip(row.tolist(), place.tolist(), strict=True))) < len(frame):
         raise BadPanel(path, f"it has two rows of one series and {'day' if frequency == 'D' else 'hour'}", USE)
     points = int(place.max()) + 1
-    if len(ids) * points > MOST_CELLS:
-        raise BadPanel(
-            path, f"{len(ids)} series over {points} points are more than {MOST_CELLS:,} cells: split it", USE
-        )
+    if len(ids) * points > MOST_CELLS or points > MOST_POINTS:
+        most = f"{MOST_POINTS:,} points or {MOST_CELLS:,} cells"
+        raise BadPanel(path, f"{len(ids):,} series over {points:,} points are more than {most}: split it", USE)
     values = np.full((len(ids), points), np.nan)
     values[row, place] = y
     return frame.assign(ds=when), row.astype(np.int64), place, values

@@ -29,7 +29,7 @@ GAP = 4  # newest weekly origins that are no past: a change of the last 28 days 
 YEAR = 52  # origins: the same weekday of the same week, with its holidays
 SUSPICIOUS = 0.01  # chance under which a segment is left out of what the others are compared with
 OWN = 8  # origins that everybody's usual distance counts for beside a customer's own
-PRIOR = 24  # origins that the deviation by chance alone counts for beside those seen: 12 of 28 days say little of one
+PRIOR = 10  # origins that the deviation by chance alone counts for beside those seen (12 of 28 days, 48 of 7)
 SEASONAL = 1.5  # usual deviations by which the same week of the year before must have been off to excuse this one
 EXTREME = 20.0  # a ratio beyond 1/20 and 20 times tells nothing more; zero usage has no logarithm
 

@@ -52,7 +52,7 @@ TABLES = {
     "seeds.churn_bands": "horizon_days integer, risk_band text, band_number integer, from_probability decimal(9, 6)",
     "seeds.message_templates": "kind text, locale text, body text",
     "staging.stg_ml__churn_risk": "account_id text, customer_id text, as_of date, horizon_days integer, "
-    "probability double, reasons text",
+    "treatment text, probability double, reasons text",
     "staging.stg_ml__churn_backtest": "account_id text, customer_id text, as_of date, horizon_days integer, "
     "probability double, is_churned boolean",
     "intermediate.int_churn_labels": "account_id text, customer_id text, as_of_date date, horizon_days integer, "

@@ -148,6 +148,14 @@ def test_bands_hold_what_came_of_scores_once_each_with_wilsons_interval(small: S
         small.add("intermediate.int_churn_labels", as_of_date=AS_OF, is_churned=number < 2, is_mature=True, **key)
         if number < 3:
             small.add("staging.stg_ml__churn_risk", as_of=AS_OF, probability=0.25, **key)
+    # who had cancelled, and what had not matured by the day that is built, say nothing of the model
+    for name, said, mature in (
+        ("gone", "staging.stg_ml__churn_risk", True),
+        ("young", "staging.stg_ml__churn_backtest", False),
+    ):
+        key = {"customer_id": name, "horizon_days": 90}
+        small.add(said, as_of=AS_OF, probability=0.9, **key, **({"treatment": "leaving"} if mature else {}))
+        small.add("intermediate.int_churn_labels", as_of_date=AS_OF, is_churned=True, is_mature=mature, **key)
 
     small.build("int_churn_bands")
 

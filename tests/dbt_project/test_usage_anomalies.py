@@ -102,6 +102,9 @@ def test_the_newest_run_that_judged_a_day_decides_also_by_finding_nothing(
     world.unusual("09-10", [600.0])  # not judged again
     world.unusual("10-05", [700.0])  # not found again
     world.unusual("10-10", [800.0], run_id="run_2")
+    world.unusual("09-20", [100.0])  # its unusual days are no longer usage
+    # a replay of an earlier day knows less than what was said since
+    world.judge("replay", as_of=day("10-20"))
     # what a later day's run says is not known yet
     world.runs.append(
         {
@@ -169,6 +172,7 @@ def test_each_gate_keeps_an_incident_from_being_told_and_says_so(incidents: Call
     assert why(World(), company_share=0.2) == "company_wide"
     assert why(World(), company_share=None) is None
     assert why(World(planned=[launch])) == "planned_event"
+    assert why(World(planned=[launch | {"last_day": None}]), first="09-20") == "planned_event"
     assert why(World(planned=[launch]), quantity=10.0) is None
     assert why(World(planned=[launch | {"customer_id": "cus_other"}])) is None
     assert why(World(planned=[launch | {"meter_event_name": "calls", "customer_id": CUSTOMER}])) == "planned_event"

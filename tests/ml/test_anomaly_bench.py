@@ -72,6 +72,13 @@ def test_the_verdicts_are_those_of_the_product_on_the_same_values(tmp_path: Path
     assert np.array_equal(said.fillna(0.0).to_numpy(), anomaly.detect(values, "D").score)
 
 
+def test_days_of_a_time_zone_are_those_of_its_calendar(tmp_path: Path) -> None:
+    frame = panel_frame()
+    frame.assign(ds=frame["ds"].dt.tz_localize("Europe/Berlin")).to_parquet(tmp_path / "panel.parquet")
+    bench_detect.run(tmp_path / "panel.parquet", "D", tmp_path / "said.parquet")
+    assert pd.read_parquet(tmp_path / "said.parquet")["ds"].tolist() == frame["ds"].tolist()
+
+
 def bad_panels() -> dict[str, tuple[pd.DataFrame, str]]:
     days = pd.date_range("2026-01-01", periods=60)
     plain = pd.DataFrame({"unique_id": "a", "ds": days, "y": 1.0})
@@ -87,7 +94,7 @@ def bad_panels() -> dict[str, tuple[pd.DataFrame, str]]:
         "huge": (plain.assign(y=1e200), "beyond 1e+90"),
         "nothing": (plain.assign(y=np.nan), "no finite value"),
         "empty": (plain[:0], "no finite value"),
-        "large": (century, "more than 50,000,000 cells"),
+        "large": (century, "more than 500,000 points or 30,000,000 cells"),
     }
 
 

@@ -246,6 +246,19 @@ def test_the_first_run_judges_all_days_and_the_next_one_only_the_last_of_them(co
         assert list(frame.columns[:-1]) == list(scores.TABLES[table])
 
 
+def test_what_one_account_is_told_does_not_depend_on_anothers_usage(company: Settings) -> None:
+    anomaly_scores.run(company, None, lambda _: None)
+    with duckdb.connect(str(company.warehouse)) as con:
+        con.execute(
+            "insert into marts.fct_usage_daily by name select * replace ('other' as account_id, "
+            "quantity * (1 + 4 * (dayofmonth(usage_date) = 9)::int) as quantity) from marts.fct_usage_daily"
+        )
+    anomaly_scores.run(company, None, lambda _: None, everything=True)
+    days = read(company, "usage_anomaly_days").query("account_id == 'acct'")
+    alone, beside = (one[["usage_date", "score"]].to_numpy().tolist() for _, one in days.groupby("file"))
+    assert alone == beside
+
+
 def test_all_days_are_judged_anew_when_the_rules_have_changed(
     company: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

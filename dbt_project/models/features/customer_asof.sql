@@ -1,9 +1,10 @@
 {# Where little is used at the same time every year, usage says nothing against its own mean: it is held against the
-   year before. #}
+   year before. And what the middle one of many customers has lost too is no customer's own fall: a season, a holiday. #}
 {% set usage = (
     'usage_ratio_7_28', 'usage_ratio_28_91', 'usage_mean_28', 'zero_share_28', 'days_since_last_usage',
 ) %}
-{% set most_overage = 4 %}
+{% set left = ('usage_left_28', 'usage_left_91') %}
+{% set most_overage, many = 4, 20 %}
 
 with
 
@@ -16,6 +17,20 @@ plans as (select * from {{ ref('int_customer_plans_asof') }}),
 bills as (select * from {{ ref('int_customer_bills_asof') }}),
 credits as (select * from {{ ref('int_customer_credits_asof') }}),
 mrr as (select * from {{ ref('fct_mrr_monthly') }}),
+
+common as (
+
+    select
+        account_id,
+        as_of_date,
+        {% for name in left -%}
+            {{ median_of(name) }} as {{ name }},
+        {% endfor -%}
+        count(*) as customers
+    from customer_usage
+    group by account_id, as_of_date
+
+),
 
 assembled as (
 
@@ -41,9 +56,12 @@ assembled as (
             cast(case when not customer_usage.is_seasonal then customer_usage.{{ name }} end as {{ double_type() }})
                 as {{ name }},
         {% endfor -%}
-        {% for name in ('usage_left_28', 'usage_left_91') -%}
+        {% for name in left -%}
             cast(case
                 when customer_usage.is_seasonal then coalesce(customer_usage.usage_left_364, 1)
+                when customer_usage.{{ name }} >= common.{{ name }} and common.customers >= {{ many }} then 1
+                when common.{{ name }} > 0 and common.customers >= {{ many }}
+                    then {{ share_of('customer_usage.' ~ name, 'common.' ~ name, 'double') }}
                 else customer_usage.{{ name }}
             end as {{ double_type() }}) as {{ name }},
         {% endfor -%}
@@ -83,6 +101,8 @@ assembled as (
         on {{ same_keys('customer_days', 'states', ['account_id', 'customer_id', 'as_of_date']) }}
     inner join plans
         on {{ same_keys('customer_days', 'plans', ['account_id', 'customer_id', 'as_of_date']) }}
+    left join common
+        on {{ same_keys('customer_days', 'common', ['account_id', 'as_of_date']) }}
     {% for relation in ('customer_usage', 'payments', 'bills', 'credits') -%}
         left join {{ relation }}
             on {{ same_keys('customer_days', relation, ['account_id', 'customer_id', 'as_of_date']) }}

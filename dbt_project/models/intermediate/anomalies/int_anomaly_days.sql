@@ -1,5 +1,5 @@
-{# Of several runs that judged a day the newest decides, also by not finding it unusual any more. Quantities are the
-   warehouse's own, which may have been corrected since. #}
+{# Of several runs that judged a day the one of the latest day decides, and of those the newest, also by not finding it
+   unusual any more. Quantities are the warehouse's own, which may have been corrected since. #}
 with
 
 days as (select * from {{ ref('stg_ml__usage_anomaly_days') }}),
@@ -34,7 +34,7 @@ decided as (
     select
         marked.account_id,
         marked.usage_date,
-        {{ latest_by('runs.run_id', ['runs.scored_at', 'runs.run_id']) }} as run_id
+        {{ latest_by('runs.run_id', ['runs.as_of', 'runs.scored_at', 'runs.run_id']) }} as run_id
     from marked
     inner join runs
         on

@@ -17,7 +17,7 @@ planned as (
     from incidents
     inner join planned_events
         on
-            incidents.started_on <= planned_events.last_day
+            incidents.started_on <= coalesce(planned_events.last_day, incidents.started_on)
             and incidents.ended_on >= planned_events.first_day
             and coalesce(incidents.customer_id = planned_events.customer_id, planned_events.customer_id is null)
             and coalesce(

@@ -53,6 +53,8 @@ grouped as (
         account_id,
         subscription_item_id,
         incident_start
+    -- usage of its unusual days may be gone since, by a correction older than what is judged again
+    having sum(case when is_anomaly then 1 else 0 end) > 0
 
 )
 

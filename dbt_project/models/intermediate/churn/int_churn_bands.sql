@@ -10,35 +10,45 @@ said as (select * from {{ ref('stg_ml__churn_risk') }}),
 held_out as (select * from {{ ref('stg_ml__churn_backtest') }}),
 labels as (select * from {{ ref('int_churn_labels') }} where is_mature),
 
-judged as (
+scores as (
 
     select
-        said.account_id,
-        said.customer_id,
-        said.as_of,
-        said.horizon_days,
-        said.probability,
-        labels.is_churned
+        account_id,
+        customer_id,
+        as_of,
+        horizon_days,
+        probability
     from said
-    inner join labels
-        on
-            said.account_id = labels.account_id
-            and said.customer_id = labels.customer_id
-            and said.as_of = labels.as_of_date
-            and said.horizon_days = labels.horizon_days
+    -- who had cancelled was not judged by a model
+    where coalesce(treatment, 'modelled') != 'leaving'
     union all
     select
         held_out.account_id,
         held_out.customer_id,
         held_out.as_of,
         held_out.horizon_days,
-        held_out.probability,
-        held_out.is_churned
+        held_out.probability
     from held_out
     -- what was said when it counted is what is judged
     left join said
         on {{ same_keys('held_out', 'said', ['account_id', 'customer_id', 'as_of', 'horizon_days']) }}
     where said.customer_id is null
+
+),
+
+-- a replay of an earlier day does not know what came of later ones
+judged as (
+
+    select
+        scores.*,
+        labels.is_churned
+    from scores
+    inner join labels
+        on
+            scores.account_id = labels.account_id
+            and scores.customer_id = labels.customer_id
+            and scores.as_of = labels.as_of_date
+            and scores.horizon_days = labels.horizon_days
 
 ),
 

@@ -74,12 +74,14 @@ select
     placed.is_material,
     placed.is_concentrated,
     placed.is_unexplained,
-    placed.why_not_told is not null or placed.place <= budgets.most_a_month as is_within_budget,
-    placed.why_not_told is null and placed.place <= budgets.most_a_month as is_told,
+    placed.why_not_told is not null or placed.place <= coalesce(budgets.most_a_month, placed.place) as is_within_budget,
+    placed.why_not_told is null and placed.place <= coalesce(budgets.most_a_month, placed.place) as is_told,
     case
         when placed.why_not_told is null and placed.place > budgets.most_a_month then 'over_budget'
         else placed.why_not_told
     end as why_not_told,
     placed.model_version
 from placed
-cross join budgets
+-- without a budget all are told
+left join budgets
+    on budgets.kind = 'usage_anomaly'
