@@ -10,6 +10,7 @@ import pandas as pd
 from ml import churn_choice, churn_columns, churn_model, churn_tables, metrics
 from ml.churn_gate import allowed_ece
 from ml.churn_model import BASE_RATE, Model
+from ml.errors import BadTable
 from ml.panel import Floats
 
 LEAST_ROWS = 2  # of either class: with fewer there is nothing to tell them apart by
@@ -24,12 +25,15 @@ def run(train: Path, test: Path, key: str, label: str, positive: str, output: Pa
     known = churn_tables.read(train, [key, label])
     asked = churn_tables.read(test, [key])
     rows, labels = churn_tables.known_labels(known, label, positive)
+    if not labels.any() and rows[label].nunique() > 1:
+        found = ", ".join(sorted(rows[label].astype(str).unique())[:10])
+        raise BadTable(train, f"no {label} is {positive}; its values are {found}")
     table = churn_tables.inspect(rows, asked, [key, label])
     model = fit(rows, labels, rows[key].to_numpy(), table, threads)
     features = matrix(asked, table)
     said = pd.DataFrame(
         {
-            key: pd.read_csv(test, dtype=str, keep_default_na=False, encoding="utf-8-sig")[key],
+            key: pd.read_csv(test, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)[key],
             "probability": model.say(features).probability,
             "baseline_probability": model.say_plain(features).probability,
         }
@@ -42,6 +46,10 @@ def run(train: Path, test: Path, key: str, label: str, positive: str, output: Pa
     ]
     if len(rows) < len(known):
         sentences.append(f"{len(known) - len(rows)} rows without {label} were not learned from.")
+    if (others := rows[label].nunique()) > 2:
+        sentences.append(f"{label} has {others} values: all but {positive} count as not {positive}.")
+    if repeated := int(asked[key].duplicated().sum()):
+        sentences.append(f"{repeated} rows to be scored repeat an earlier {key}: each has a probability of its own.")
     if model.method == BASE_RATE:
         few = min(churn_choice.counts(labels)) < LEAST_ROWS
         why = "The labels have too few rows of one class" if few else "There is no feature"

@@ -14,6 +14,7 @@ PLAIN, LOGGED, LEFT, RATIO, DAYS = "plain", "logged", "left", "ratio", "days"
 LEVEL, MISSING = "level", "missing"
 LEAST_LEFT = 0.05  # of usage: below it a customer is as good as gone, and the logarithm would run away
 WIDEST_RATIO = 4.0  # of a bill: one that grows tenfold frightens no more than one that grows fourfold
+FURTHEST = 1e30  # no measurement: squares of what is further out, and 32-bit floats, overflow
 LEAST_ROWS = 20  # of a word to be told apart from the rare ones: with fewer its own effect is luck
 MOST_LEVELS = 30  # of one feature; the commonest
 # Form of each numeric feature. LOGGED: amounts and counts that span orders of magnitude. LEFT: share of earlier usage
@@ -62,6 +63,13 @@ SIGNS: dict[str, tuple[int, str]] = {
     "bill_change_ratio": (1, "nobody stays because the price went up"),
 }
 
+# Features that tell the same story: a person hears it once, in the words of the one that says it strongest.
+STORIES = (
+    ("usage_left_28", "usage_left_91", "usage_ratio_7_28", "usage_ratio_28_91"),
+    ("zero_share_28", "days_since_last_usage"),
+    ("failed_payments_90d", "open_invoices", "is_past_due", "days_past_due"),
+)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -90,7 +98,7 @@ class Column:
             return np.asarray(np.log(np.clip(found, LEAST_LEFT, 1)))
         if self.form == RATIO:
             return np.asarray(np.log(np.clip(found, 1 / WIDEST_RATIO, WIDEST_RATIO)))
-        return np.asarray(found, dtype=np.float64)
+        return np.asarray(np.clip(found, -FURTHEST, FURTHEST), dtype=np.float64)
 
 
 def of_product(rows: pd.DataFrame) -> list[Column]:
@@ -125,3 +133,20 @@ def by_feature(terms: Floats, columns: Sequence[Column]) -> tuple[list[str], Flo
     for index, column in enumerate(columns):
         found[:, place[column.feature]] += terms[:, index]
     return names, found
+
+
+def by_story(names: Sequence[str], terms: Floats) -> Floats:
+    """Terms by feature, each row's story told by its strongest feature, which takes on the terms of the others.
+
+    terms: shape (rows, names); so is the result, and its rows have the same sums.
+    """
+    found, rows = terms.copy(), np.arange(len(terms))
+    for story in STORIES:
+        places = np.array([index for index, name in enumerate(names) if name in story], dtype=np.int64)
+        if not len(places):
+            continue
+        total = terms[:, places].sum(axis=1)
+        teller = places[(terms[:, places] * np.sign(total)[:, None]).argmax(axis=1)]
+        found[:, places] = 0.0
+        found[rows, teller] = total
+    return found

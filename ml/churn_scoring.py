@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ml.churn_columns import LEVEL, Column, by_feature, matrix
+from ml.churn_columns import LEVEL, Column, by_feature, by_story, matrix
 from ml.churn_model import Model, sigmoid
 from ml.panel import Floats
 
@@ -68,9 +68,11 @@ def reasons_of(rows: pd.DataFrame, terms: Floats, columns: Sequence[Column]) -> 
     """Each row's strongest features as JSON, by size of their signed contribution, and the sum of what is shown.
 
     value: the feature as the warehouse has it, null where unknown or a word; level: the word, else null. A feature of
-    several columns is one reason. Contributions are rounded to 6 decimals; the rest goes to the remainder.
+    several columns is one reason, and so are features that tell one story (`by_story`). Contributions are rounded to 6
+    decimals; the rest goes to the remainder.
     """
     names, values = by_feature(terms, columns)
+    values = by_story(names, values)
     worded = {column.feature for column in columns if column.form == LEVEL}
     shown = {name: rows[name].tolist() for name in names}
     texts, sums = [], np.zeros(len(rows))

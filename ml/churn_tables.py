@@ -34,7 +34,7 @@ class Table:
 def read(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
     """The file's rows, every value as text, NaN where there is none. Raises BadTable."""
     try:
-        found = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        found = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except (OSError, ValueError) as error:  # pandas' own parser errors are ValueErrors
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadTable(path, f"it cannot be read as CSV ({why})") from error
@@ -111,9 +111,9 @@ def _numbers(values: pd.Series[str]) -> pd.Series[float]:
 
 
 def _days(values: pd.Series[str]) -> pd.Series[float]:
-    """Days since 1970, NaN where the text is no date."""
-    day = pd.to_datetime(values, errors="coerce", format="mixed")
-    return (day - pd.Timestamp(0)).dt.total_seconds() / 86400
+    """Days since 1970, NaN where the text is no date; of several time zones each is its own instant."""
+    day = pd.to_datetime(values, errors="coerce", format="mixed", utc=True)
+    return (day.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")).dt.total_seconds() / 86400
 
 
 def _reached(learned: pd.Series[str], asked: pd.Series[str]) -> float:

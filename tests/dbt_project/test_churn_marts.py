@@ -67,6 +67,24 @@ def test_states_are_told_apart_and_the_first_that_holds_counts(small: Small) -> 
     ]
 
 
+@pytest.mark.parametrize(("customers", "left"), [(21, 0.5), (19, 0.4)])
+def test_what_the_middle_one_of_many_customers_has_lost_is_no_ones_own_fall(
+    small: Small, customers: int, left: float
+) -> None:
+    for number in range(customers):
+        small.customer(f"c{number:02}")
+        used = {"usage_left_28": 1.0, "usage_left_91": 0.4 if number == 0 else 0.8, "is_seasonal": False}
+        small.add("intermediate.int_customer_usage_asof", customer_id=f"c{number:02}", as_of_date=AS_OF, **used)
+
+    small.features()
+
+    ((own, another),) = small.rows(
+        "select max(usage_left_91) filter (customer_id = 'c00'), max(usage_left_91) filter (customer_id = 'c01') "
+        "from features.customer_asof"
+    )
+    assert (own, another) == (pytest.approx(left), 1 if customers >= 20 else 0.8)
+
+
 def test_another_price_is_valued_at_the_quantity_of_the_bill_before_and_an_upgrade_is_ones_own_choice(
     small: Small,
 ) -> None:

@@ -36,7 +36,8 @@ def build(
     usage: "weekly" (level, weekday pattern, busy first days of a month, months that run high or low by chance, noise:
     more than a mean of four weekdays knows; item 0 is mostly zero, item 1 is 12 days old) or "naive"
     (each week repeats the last one exactly, so no model can beat the seasonal naive).
-    churn: "mixed" labels of both horizons that depend on usage_ratio_28_91 below 1, "none" (one class) or "unmatured" (no label yet).
+    churn: "mixed" labels of both horizons that depend on usage_ratio_28_91 below 1, "none" (one class) or
+    "unmatured" (no label yet).
     """
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)

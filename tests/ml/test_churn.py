@@ -100,6 +100,8 @@ def test_the_first_reason_of_the_riskiest_is_what_drives_the_risk(
     said = say(company[0], heads)
     riskiest = json.loads(said["reasons"].iloc[int(said["probability"].argmax())])
     assert [one["rank"] for one in riskiest] == [1, 2, 3]
+    # falling usage is one reason, however many features see it
+    assert sum(one["feature"].startswith(("usage_left", "usage_ratio")) for one in riskiest) == 1
     assert riskiest[0]["feature"].startswith(("usage_ratio_28_91", "usage_left"))
     assert riskiest[0]["contribution"] > 0
     assert riskiest[0]["value"] < 1

@@ -136,6 +136,18 @@ def test_files_that_are_no_table_of_customers_are_refused_with_what_is_missing(
     assert "cannot be read as CSV" in churn(settings, tmp_path / "torn.csv")[2]
 
 
+def test_a_positive_that_no_label_has_is_refused_and_odd_dates_and_sizes_are_borne(
+    churn: Cli, settings: Settings, tmp_path: Path
+) -> None:
+    assert "no left is gone; its values are no, yes" in churn(settings, "train.csv", positive="gone")[2]
+    for name, rows in (("train", customers(ROWS, 1)), ("test", customers(20, 2))):
+        at = [f"{day}T00:00:00+0{row % 3}:00" for row, day in enumerate(rows["since"].dt.date)]
+        odd = rows.assign(since=["0001-01-01", *at[1:]], size=np.where(rows["senior"] == 1, -1e200, 1e200))
+        odd.to_csv(tmp_path / f"{name}.csv", index=False)
+    assert churn(settings, tmp_path / "train.csv", tmp_path / "test.csv")[0] == 0
+    assert pd.read_csv(tmp_path / "out.csv")["probability"].between(0, 1).all()
+
+
 def test_one_positive_may_be_written_in_several_ways() -> None:
     rows = pd.DataFrame({"left": ["1", "1.0", "0", "yes", None]})
     kept, label = churn_tables.known_labels(rows, "left", "1")

@@ -1,8 +1,6 @@
 {# Where little is used at the same time every year, usage says nothing against its own mean: it is held against the
-   year before. And what the middle one of many customers has lost too is no customer's own fall: a season, a holiday. #}
-{% set usage = (
-    'usage_ratio_7_28', 'usage_ratio_28_91', 'usage_mean_28', 'zero_share_28', 'days_since_last_usage',
-) %}
+   year before. And what the middle one of many customers lost too is nobody's own fall: a season, a holiday. #}
+{% set usage = ('usage_ratio_7_28', 'usage_ratio_28_91', 'usage_mean_28', 'zero_share_28', 'days_since_last_usage') %}
 {% set left = ('usage_left_28', 'usage_left_91') %}
 {% set most_overage, many = 4, 20 %}
 
@@ -110,8 +108,7 @@ assembled as (
     left join customers
         on {{ same_keys('customer_days', 'customers', ['account_id', 'customer_id']) }}
     left join mrr
-        on
-            {{ same_keys('customer_days', 'mrr', ['account_id', 'customer_id', 'currency', 'month_start']) }}
+        on {{ same_keys('customer_days', 'mrr', ['account_id', 'customer_id', 'currency', 'month_start']) }}
     -- three month ends back, the nearest that MRR is valued at to 90 days
     left join mrr as mrr_before
         on
