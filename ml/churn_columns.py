@@ -65,7 +65,7 @@ SIGNS: dict[str, tuple[int, str]] = {
 
 # Features that tell the same story: a person hears it once, in the words of the one that says it strongest.
 STORIES = (
-    ("usage_left_28", "usage_left_91", "usage_ratio_7_28", "usage_ratio_28_91"),
+    ("usage_left_28", "usage_left_91", "usage_ratio_7_28", "usage_ratio_28_91", "usage_mean_28"),
     ("zero_share_28", "days_since_last_usage"),
     ("failed_payments_90d", "open_invoices", "is_past_due", "days_past_due"),
 )

@@ -22,7 +22,7 @@ RATIOS = {"mean_7_over_91": 7, "mean_28_over_91": 28}
 DIMENSIONS = ("plan", "meter", "currency", "segment")
 Q = 0.01  # false discoveries; without any change also the chance of one alarm over all level tests of a run
 MATERIAL = 0.05  # a smaller change of level decides nothing, however sure it is
-LEAST = 30  # customers on either side: among fewer, two or three who decline on their own are a change of level
+LEAST = 20  # customers on either side: from here on the normal curve fits the rank sum
 LEAST_PAST = 26  # weekly origins without which "all" is not judged: half a year
 
 GAP = 4  # newest weekly origins that are no past: a change of the last 28 days is in them
@@ -30,7 +30,7 @@ YEAR = 52  # origins: the same weekday of the same week, with its holidays
 SUSPICIOUS = 0.01  # chance under which a segment is left out of what the others are compared with
 OWN = 8  # origins that everybody's usual distance counts for beside a customer's own
 PRIOR = 10  # origins that the deviation by chance alone counts for beside those seen (12 of 28 days, 48 of 7)
-SEASONAL = 1.0  # usual deviations by which the same week of the year before must have been off to excuse this one
+SEASONAL = 1.5  # usual deviations by which the same week of the year before must have been off to excuse this one
 EXTREME = 20.0  # a ratio beyond 1/20 and 20 times tells nothing more; zero usage has no logarithm
 
 

@@ -91,13 +91,12 @@ filled as (
         {{ fill_template('templates.body', {
             'title': safe_text('ranked.title_by_name'),
             'owner': safe_text("replace(ranked.owner, '_', ' ')"),
-            'since': date_text('ranked.first_seen_on'),
             'body': safe_text('ranked.body_by_name'),
         }) }} as text
     from ranked
     inner join templates
         on templates.kind = 'digest_alert'
-    where ranked.place <= 3 and ranked.kind != 'churn'
+    where ranked.place <= 2 and ranked.kind != 'churn'
 
 )
 

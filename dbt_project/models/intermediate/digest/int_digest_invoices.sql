@@ -65,4 +65,4 @@ inner join customers
     on ranked.account_id = customers.account_id and ranked.customer_id = customers.customer_id
 inner join currencies
     on ranked.currency = currencies.currency
-where ranked.line_number <= 3
+where ranked.line_number <= 2

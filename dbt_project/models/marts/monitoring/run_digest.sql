@@ -101,7 +101,7 @@ together as (
     union all
     select * from top_risks where line_number <= 2
     union all
-    select * from top_proposals where line_number <= 3
+    select * from top_proposals where line_number <= 2
 
 )
 
