@@ -4,7 +4,8 @@
 (METERWISE_BENCH_DATA). `anomalies` judges what `bench detect` finds in planted NN5 and in NAB. `sandbox` makes
 companies, forecasts, lets time pass and compares with what came and with the truth. `speed` scores 100 thousand items.
 `churn_truth` holds the churn risk against the hazard that customers really have. `drift` resamples companies in which
-nothing drifts, and shifts a segment.
+nothing drifts, and shifts a segment. `incidents` holds incidents of usage against the planted ones. `revenue` forecasts
+MRR and lets a year pass.
 None of these panels is Stripe usage; seconds are CPU seconds of one thread.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from sandbox.state import data_folder
 from tests.benches.marks import Mark, missed
-from tests.benches.ml import anomalies, backtests, churn, churn_truth, companies, drift, incidents, speed
+from tests.benches.ml import anomalies, backtests, churn, churn_truth, companies, drift, incidents, revenue, speed
 from tests.benches.ml.backtests import Data
 
 MUST = (
@@ -48,6 +49,7 @@ WITHOUT: dict[str, Callable[[Path], dict[str, float]]] = {
     "incidents": incidents.measure,
     "drift": drift.measure,
     "churn_truth": churn_truth.measure,
+    "revenue": revenue.measure,
 }
 
 
