@@ -18,7 +18,7 @@ from ml.anomaly_scale import POWERS, on_tamest_scale
 from ml.panel import Floats
 
 PERIODS = {"D": 7, "h": 24}  # points after which a series repeats itself, by frequency
-THRESHOLD = 4.0  # usual surprises; a budget: it flags under 1 % of points on panels tame (NN5) and wild (NAB)
+THRESHOLD = 4.0  # one budget for all data: under 1 % of points on the development panels, whose labels were known
 MOST = 50.0  # a surprise is no larger than this, however still the series was
 RULE_POINTS, RULE_LEAST, RULE_SIGMAS = 90, 14, 2.0
 Flags = NDArray[np.bool_]
