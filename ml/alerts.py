@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ml import scores, warehouse
@@ -121,4 +122,4 @@ def plain(value: Any) -> Any:
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()[:10]
-    return bool(value) if str(type(value).__name__) in ("bool", "bool_") else value
+    return bool(value) if isinstance(value, np.bool_) else value

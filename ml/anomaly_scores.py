@@ -71,15 +71,14 @@ def window(first: date, as_of: date, before: date | None) -> Window:
 
 def last_judged(folder: Path, as_of: date) -> dict[str, date]:
     """The newest day up to `as_of` that each account was judged as of, by these very rules."""
-    if not any((folder / "usage_anomaly_runs").glob("run=*.parquet")):
+    if not scores.has_run(folder, "usage_anomaly_runs"):
         return {}
-    query = (
-        "select account_id, max(as_of) from read_parquet($files, union_by_name = true, hive_partitioning = false) "
-        "where as_of <= $as_of and model_version = $version group by 1"
-    )
-    given = {"files": str(folder / "usage_anomaly_runs" / "run=*.parquet"), "as_of": as_of, "version": VERSION}
     with duckdb.connect() as files:
-        return {str(account): day for account, day in files.execute(query, given).fetchall()}
+        query = f"""
+            select account_id, max(as_of) from {scores.relation(folder, "usage_anomaly_runs")}
+            where as_of <= $1 and model_version = $2 group by 1
+        """  # noqa: S608 - a file name of ours, quoted
+        return {str(account): day for account, day in files.execute(query, [as_of, VERSION]).fetchall()}
 
 
 def judge(

@@ -29,7 +29,7 @@ def features(daily: Floats, item: Ints, position: Ints, first_weekday: int) -> d
     found["sd_28"] = _deviation(_value(daily, item[:, None], position[:, None] - np.arange(28)[None, :]))
     found |= {f"last_{n}": _value(daily, item, position - (n - 1)) for n in (1, 2, 3, 7)}
     found["history_days"] = (position - running.first + 1).astype(np.float64)
-    found["zero_share_28"] = running.zeroratio(28)
+    found["zero_share_28"] = running.zero_share(28)
     found["days_since_nonzero"] = running.days_since_nonzero()
     found |= _weekdays(daily, item, position, first_weekday)
     days = position[:, None] + 1 - YEAR_FIRST + np.arange(YEAR_BEFORE)[None, :]
@@ -74,7 +74,7 @@ class _Running:
     def mean(self, days: int) -> Floats:
         return ratio(self.window(self.sum, days), self.window(self.count, days))
 
-    def zeroratio(self, days: int) -> Floats:
+    def zero_share(self, days: int) -> Floats:
         return ratio(self.window(self.zeros, days), self.window(self.count, days))
 
     def days_since_nonzero(self) -> Floats:

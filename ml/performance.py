@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from ml import metrics, registry, usage_panel
+from ml import metrics, registry, scores, usage_panel
 from ml.backtest import Block
 from ml.intervals import held_out_bands, own_scale
 from ml.panel import Panel
@@ -80,13 +80,13 @@ def measure(
     """
     rows: list[dict[str, Any]] = []
     if registry.USAGE in serving:
-        found = came(connection, folder, as_of) if _ran(folder, registry.USAGE) else pd.DataFrame()
+        found = came(connection, folder, as_of) if scores.has_run(folder, registry.USAGE) else pd.DataFrame()
         band = specs[registry.USAGE].get("limits", {})
         rows += [
             {**_named(serving[registry.USAGE]), **row} for row in (usage(found, as_of, band) if len(found) else ())
         ]
     if registry.CHURN in serving:
-        matured = outcomes(connection, folder, as_of) if _ran(folder, registry.CHURN) else pd.DataFrame()
+        matured = outcomes(connection, folder, as_of) if scores.has_run(folder, registry.CHURN) else pd.DataFrame()
         rows += [{**_named(serving[registry.CHURN]), **row} for row in (churn(matured) if len(matured) else ())]
     columns = [*COLUMNS, "limit_high", "is_breach", "alert_key"]
     table = pd.DataFrame(rows, columns=columns)
@@ -148,13 +148,13 @@ def churn(found: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def came(connection: duckdb.DuckDBPyConnection, folder: Path, as_of: date) -> pd.DataFrame:
     """Forecasts of the last 28 days, 1 to 28 days ahead, beside what came; of several runs for a day the newest."""
-    known = "select distinct subscription_item_id as id from marts.fct_usage_daily where usage_date <= $1"
+    some = usage_panel.some_ids("subscription_item_id", "marts.fct_usage_daily", "usage_date")
     query = f"""
         with said as (
             select *, rank() over (
                 partition by account_id, subscription_item_id, as_of order by scored_at desc, run_id desc
             ) as place
-            from {_files(folder, "usage_forecast")}
+            from {scores.relation(folder, "usage_forecast")}
             where as_of < $1 and as_of >= $2
         )
         select said.subscription_item_id, said.meter_id, said.forecast_date, said.yhat_median, said.seasonal_naive,
@@ -166,9 +166,7 @@ def came(connection: duckdb.DuckDBPyConnection, folder: Path, as_of: date) -> pd
             and said.forecast_date = usage_days.usage_date
         where said.place = 1 and said.horizon <= {FURTHEST} and usage_days.is_counted
             and said.forecast_date <= $1 and said.forecast_date > $3
-            and said.subscription_item_id in (
-                select id from ({known}) order by md5(id), id limit {usage_panel.LEARNING_ITEMS}
-            )
+            and said.subscription_item_id in ({some})
     """  # noqa: S608 - our constants
     oldest = max(WINDOWS)
     since = as_of - timedelta(days=oldest)
@@ -182,7 +180,7 @@ def outcomes(connection: duckdb.DuckDBPyConnection, folder: Path, as_of: date) -
             select *, rank() over (
                 partition by account_id, customer_id, as_of order by scored_at desc, run_id desc
             ) as place
-            from {_files(folder, "churn_risk")}
+            from {scores.relation(folder, "churn_risk")}
             where as_of < $1
         ),
         matured as (
@@ -230,14 +228,3 @@ def _segments(meter: np.ndarray[Any, np.dtype[np.str_]]) -> dict[str, np.ndarray
 
 def _named(entry: registry.Entry) -> dict[str, str]:
     return {"model_name": entry.model, "model_version": entry.version}
-
-
-def _files(folder: Path, table: str) -> str:
-    """The runs' files of a score table, for a query."""
-    place = str(folder / table).replace("'", "''")
-    return f"read_parquet('{place}/run=*.parquet', union_by_name = true, hive_partitioning = false)"
-
-
-def _ran(folder: Path, table: str) -> bool:
-    """Whether any run has left a file of `table` (dbt's empty one has its columns)."""
-    return any((folder / table).glob("run=*.parquet"))

@@ -215,6 +215,17 @@ def path_of(folder: Path, table: str, run_id: str) -> Path:
     return folder / table / f"run={run_id}.parquet"
 
 
+def has_run(folder: Path, table: str) -> bool:
+    """Whether any run has left a file of `table` (dbt's empty one has its columns too)."""
+    return any((folder / table).glob("run=*.parquet"))
+
+
+def relation(folder: Path, table: str) -> str:
+    """The rows of all runs of a table, for the FROM of a DuckDB query; a column that older files lack is NULL."""
+    place = str(path_of(folder, table, "*")).replace("'", "''")
+    return f"read_parquet('{place}', union_by_name = true, hive_partitioning = false)"
+
+
 def last_breach(folder: Path) -> datetime | None:
     """When the newest drift run ran, if it found a breach (naive UTC); None if it did not, or none ran."""
     import pyarrow.parquet as pq

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from ml import warehouse
+from ml import scores, warehouse
 from ml.panel import Floats
 
 AHEAD_DAYS = 28  # a forecast of more days ahead judges no day
@@ -23,8 +23,7 @@ def items(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
     found = warehouse.fetch(
         connection,
         "marts.fct_usage_daily",
-        {name: name for name in COLUMNS[:4]}
-        | {"usage_date": "min(usage_date) as first_day, max(usage_date) as last_day"},
+        {name: name for name in COLUMNS} | SPAN,
         f"is_counted and usage_date <= $1 group by {names}",
         [as_of],
     )
@@ -56,22 +55,21 @@ def bands(folder: Path, some: pd.DataFrame, first: date, as_of: date, since: dat
     Of each day from `since` on the newest forecast made before it counts, of at most 28 days ahead; else NaN.
     """
     said = np.full((3, len(some), (as_of - first).days + 1), np.nan)
-    if not any((folder / "usage_forecast").glob("run=*.parquet")):
+    if not scores.has_run(folder, "usage_forecast"):
         return said
+    query = f"""
+        select
+            place, date_diff('day', $1, forecast_date) as day,
+            arg_max(struct_pack(m := yhat_median, l := q025, h := q975), (as_of, scored_at)) as said
+        from {scores.relation(folder, "usage_forecast")} as forecasts
+        inner join some_items using (account_id, subscription_item_id)
+        where as_of between $4 and $2 and forecast_date between $3 and $2 and forecast_date > as_of and horizon <= $5
+        group by 1, 2
+    """  # noqa: S608 - a file name of ours, quoted
     with duckdb.connect() as files:
         files.register("some_items", _placed(some))
-        found = files.execute(
-            "select place, date_diff('day', $1, forecast_date) as day, "
-            "arg_max(struct_pack(m := yhat_median, l := q025, h := q975), (as_of, scored_at)) as said from "
-            "read_parquet($4, union_by_name = true, hive_partitioning = false) as forecasts "
-            "inner join some_items using (account_id, subscription_item_id) "
-            "where as_of between $5 and $2 and forecast_date between $3 and $2 and forecast_date > as_of "
-            "and horizon <= $6 group by 1, 2",
-            [
-                *(first, as_of, since, str(folder / "usage_forecast" / "run=*.parquet")),
-                *(since - timedelta(days=AHEAD_DAYS), AHEAD_DAYS),
-            ],
-        ).fetchall()
+        days = [first, as_of, since, since - timedelta(days=AHEAD_DAYS), AHEAD_DAYS]
+        found = files.execute(query, days).fetchall()
     for place, day, values in found:
         said[:, place, day] = values["m"], values["l"], values["h"]
     return said

@@ -28,6 +28,15 @@ PERIODS = {
 } | {name: name for name in ("first_horizon", "last_horizon", "first_share", "last_share")}
 
 
+def some_ids(entity: str, relation: str, day: str) -> str:
+    """A query for the ids in column `entity` of a relation that are known by $1: of 3,000 at most, by their hash.
+
+    Names are ours, never a person's input.
+    """
+    known = f"select distinct {entity} as id from {relation} where {day} <= $1"  # noqa: S608 - names of our own code
+    return f"select id from ({known}) order by md5(id), id limit {LEARNING_ITEMS}"  # noqa: S608 - as above
+
+
 def load(
     connection: duckdb.DuckDBPyConnection, as_of: date, *, for_scoring: bool = False, horizon: int = HORIZON
 ) -> Panel:
@@ -36,9 +45,7 @@ def load(
     for_scoring: only the rows whose origin is `as_of`, of every item, and the last 98 days of usage (for the width of
     the bands). Otherwise of 3,000 items at most, picked by their id's hash. Raises RelationMissing or ColumnsMissing.
     """
-    known = "select distinct subscription_item_id as id from features.usage_asof where origin_date <= $1"
-    some = f"select id from ({known}) order by md5(id), id limit {LEARNING_ITEMS}"  # noqa: S608 - our constants
-    few = f"subscription_item_id in ({some})"
+    few = f"subscription_item_id in ({some_ids('subscription_item_id', 'features.usage_asof', 'origin_date')})"
     where = "origin_date = $1" if for_scoring else f"origin_date <= $1 and {few}"
     rows = warehouse.fetch(connection, "features.usage_asof", COLUMNS, where, [as_of])
     rows = rows.sort_values([*ITEM, "origin_date"], ignore_index=True)

@@ -162,8 +162,7 @@ def levels(items: pd.DataFrame, customers: pd.DataFrame, as_of: date) -> pd.Data
 
 def _items(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
     """Usage features at `as_of` and the weekly origins of the year before, of as many items as training learns from."""
-    known = "select distinct subscription_item_id as id from features.usage_asof where origin_date <= $1"
-    some = f"select id from ({known}) order by md5(id), id limit {usage_panel.LEARNING_ITEMS}"  # noqa: S608 - constants
+    some = usage_panel.some_ids("subscription_item_id", "features.usage_asof", "origin_date")
     where = f"origin_date between $2 and $1 and subscription_item_id in ({some})"
     first = as_of - timedelta(days=7 * drift_level.YEAR)
     return warehouse.fetch(connection, "features.usage_asof", COLUMNS, where, [as_of, first])
@@ -171,11 +170,9 @@ def _items(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
 
 def _customers(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
     """Every column of `features.customer_asof` at `as_of` and the month ends before, of as many customers."""
+    some = usage_panel.some_ids("customer_id", "features.customer_asof", "as_of_date")
     query = f"""
         select *, as_of_date as origin_date from features.customer_asof
-        where as_of_date <= $1 and customer_id in (
-            select customer_id from features.customer_asof where as_of_date <= $1
-            group by customer_id order by md5(customer_id), customer_id limit {usage_panel.LEARNING_ITEMS}
-        )
-    """  # noqa: S608 - our constants
+        where as_of_date <= $1 and customer_id in ({some})
+    """  # noqa: S608 - names of our own code
     return connection.execute(query, [as_of]).fetch_df()
