@@ -28,7 +28,7 @@ DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shell grep -s "^stripe_secret_key *=" .dlt/secrets.toml),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run load build train score detect alerts recommend charts publish summary plan show approve decline apply log audit sandbox advance \
+.PHONY: help setup run load build train score detect alerts recommend charts publish summary plan show approve decline apply status doctor log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
   soak-webhooks bench-run bench-ml bench-warehouse test-metrics lint format types test clean
 
@@ -81,8 +81,8 @@ charts: setup ## draw forecasts: one picture a customer (CUSTOMER=cus_… for on
 summary: setup ## print the last run's summary again
 	@$(PY) -m dlt_pipelines summary
 
-plan: setup ## turn recommendations into plans a person can approve
-	@$(PY) -m actions plan || [ $$? -eq 3 ]
+plan: setup ## turn recommendations into plans a person can approve (EXPECT=n past the brake; UNDO=… REASON=… takes an action back)
+	@$(PY) -m actions plan $(if $(EXPECT),--expect $(EXPECT)) $(if $(UNDO),--undo $(UNDO) --reason "$(REASON)") || [ $$? -eq 3 ]
 
 show: setup ## what is planned, approved, done; ID=… for all about one
 	@$(PY) -m actions show $(ID)
@@ -94,13 +94,19 @@ decline: setup ## decline a plan: ID=… REASON=…
 	@$(PY) -m actions decline $(ID) --reason "$(REASON)"
 
 apply: setup ## rehearse approved actions; SEND=1 carries them out (LIVE=1 with a live key)
-	@$(WITH_STRIPE) $(PY) -m actions apply $(if $(SEND),--send) $(if $(LIVE),--live) || [ $$? -eq 3 ]
+	@$(WITH_STRIPE) $(PY) -m actions apply $(ID) $(if $(SEND),--send) $(if $(LIVE),--live) || [ $$? -eq 3 ]
+
+status: setup ## actions by state, what is stuck, phases, whether runners are halted
+	@$(PY) -m actions status
+
+doctor: setup ## keys, account, clock, files: what would make the runner fail or unsafe
+	@$(WITH_STRIPE) $(PY) -m actions doctor
 
 log: setup ## the ledger: every step of every action
 	@$(PY) -m actions log
 
 audit: setup ## check the ledger's chain and load it into the mart action_audit
-	@$(PY) -m actions verify || [ $$? -eq 3 ]
+	@$(PY) -m actions audit verify || [ $$? -eq 3 ]
 	@$(PY) -m dlt_pipelines ledger
 	@$(DBT) build $(DBT_AT) --select +action_audit --exclude-resource-type seed
 	@$(PY) -m dlt_pipelines publish

@@ -1,276 +1,300 @@
 """Carries out approved plans: each once, whatever dies in between.
 
 Every call has a stored state before it (the intent, with the exact parameters and the key) and after it (outcome,
-failed, refused). A rerun continues from what is stored. What Stripe did is never guessed: the same key is sent again
-while Stripe remembers it, afterwards Stripe is searched for the tags, and what stays unknown is `ambiguous`.
+failed, refused, blocked). A rerun continues from what is stored. What Stripe did is never guessed: the same key is
+sent again while Stripe remembers it, afterwards Stripe is searched for the effect, and what stays unknown is
+`ambiguous`, then `blocked`.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from random import SystemRandom
-from typing import Any
+from dataclasses import asdict
 
-from actions.clock import HOUR_US, SECOND_US
-from actions.errors import (
-    AlreadyPaid,
-    KeyRefused,
-    Locked,
-    NotApproved,
-    OpenIntent,
-    PolicyChanged,
-    Refused,
-    StripeUnusable,
-    Undecided,
-    WrongAccount,
-)
+from actions import errors, guard
+from actions.clock import SECOND_US
 from actions.executors import by_name
-from actions.executors.base import difference
+from actions.executors.base import Facts, difference
+from actions.executors.shapes import check_shape
+from actions.governance import check_caps, check_phase
 from actions.ids import idempotency_key
-from actions.ledger import Event, Ledger, no_point
-from actions.policy import Policy
-from actions.port import NoAnswer, Reply, StripeReader, StripeWriter
-from actions.state import IN_FLIGHT, Action, Actor, Request, load
+from actions.ledger import Event
+from actions.port import NoAnswer, Reply, StripeWriter
+from actions.record import Recorder, Result
+from actions.state import IN_FLIGHT, Action, Request, load
 
-KEY_LIFE_US = 23 * HOUR_US  # Stripe may forget a key after 24 h; later the same key would be a new request
-SETTLED_US = 600 * SECOND_US  # far above the longest a request can still be running at Stripe
-MAX_TRIES, MAX_WAITS, MAX_ATTEMPTS = 4, 8, 3
+SKEW_S = 120
+EARLIER_S = 3_600  # a search begins so much before the first intent, by Stripe's clock
+MAX_TRIES, MAX_WAITS = 4, 8  # in one run
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-MISMATCH = "idempotency_error"  # the same key with other parameters: a fault of ours, a person must look
-STEP = 0  # both executors of today make one call
+LASTING = (errors.PolicyChanged, errors.ApprovalEnded, errors.NotPromoted, errors.Exhausted)  # and so the next time
 
 
-@dataclass(frozen=True)
-class Result:
-    """How one action ended: done, shadowed, refused, failed, ambiguous, or unfinished (nothing lost, run again)."""
-
-    action: Action
-    end: str
-    words: str
-
-
-@contextmanager
-def only_runner(ledger_path: Path) -> Iterator[None]:
-    """Holds ledger.lock; the kernel frees it however this process ends. Raises Locked naming the holder."""
-    with open(ledger_path.with_name("ledger.lock"), "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise Locked(f"another apply (PID {lock.read().strip()}) runs on this ledger; wait for it") from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-@dataclass(frozen=True)
-class Runner:
-    """point: where a test may kill the process. Account and mode are checked once, before anything else."""
-
-    ledger: Ledger
-    port: StripeReader
-    policy: Policy
-    actor: Actor
-    is_live: bool
-    point: Callable[[str], None] = no_point
-    _random: SystemRandom = field(default_factory=SystemRandom)
+class Runner(Recorder):
+    """Carries actions out, one after the other. Account and mode are checked once, before anything else."""
 
     def check_account(self) -> None:
-        """Raises WrongAccount unless the key opens the ledger's account in the ledger's mode."""
+        """Raises WrongAccount unless the key opens the ledger's account in the ledger's mode; ClockSkew."""
         account_id, livemode = self.ledger.account()
         found = (self.port.read("/v1/account") or {}).get("id")
         if (found, self.is_live) != (account_id, livemode):
-            raise WrongAccount(
+            raise errors.WrongAccount(
                 f"the key opens account {found} (livemode {self.is_live}), the plans are for {account_id} "
                 f"(livemode {livemode}); set the key of that account"
             )
+        self._check_clock()
 
     def run(self, action: Action, is_sending: bool) -> Result:
-        """`send` or `shadow`; a refusal or an open question of one action does not stop the others."""
-        try:
-            return self.send(action) if is_sending else self.shadow(action)
-        except (Refused, Undecided) as error:
-            return Result(action, "refused" if isinstance(error, Refused) else "ambiguous", str(error))
+        """`send` or `shadow`; a refusal or an open question of one action does not stop the others.
 
-    def shadow(self, action: Action) -> Result:
-        """Reads, compares, and records what would have been sent."""
-        refused = self._refuse_if_stale(action)
-        if refused:
-            return refused
-        request = action.request(STEP)
-        words = f"would send {request.method.upper()} {request.path}"
-        return self._end(action, "shadowed", words, asdict(request), step=STEP)
-
-    def send(self, action: Action) -> Result:
-        """Carries out one approved action, or continues one that was interrupted.
-
-        Raises NotApproved, AlreadyPaid, OpenIntent, PolicyChanged before anything is sent.
+        Raises what concerns them all: Halted, ClockSkew, KeyRefused, StripeUnusable, and what the ledger raises.
         """
         try:
-            if action.state in IN_FLIGHT:
-                return self._continue(action, action.intents[-1])
-            return self._refuse_if_stale(action) or self._drive(action, self._claim(action.action_id))
-        except StripeUnusable as error:
-            if load(self.ledger, action.action_id).state not in IN_FLIGHT:
-                raise
-            return self._end(action, "ambiguous", f"sent, and then: {error}", {})
+            return self.send(action) if is_sending else self.shadow(action)
+        except (errors.Halted, errors.ClockSkew):
+            raise
+        except (errors.Refused, errors.BadRecommendation, errors.Undecided) as error:
+            return Result(action, "ambiguous" if isinstance(error, errors.Undecided) else "refused", str(error))
 
-    def _refuse_if_stale(self, action: Action) -> Result | None:
-        """R7. Stripe has no If-Match, so a change in the second between this look and the call stays possible."""
-        if self.policy.hash != action.plan["policy_hash"]:
-            raise PolicyChanged(f"policy.toml changed since {action.action_id} was planned; run plan, approve anew")
+    def shadow(self, action: Action) -> Result:
+        """Reads, compares, and records what would have been sent and what Stripe says it would come to."""
+        guard.check_policy(self.policy, action)
         diff = self._stale(action)
-        if diff is None:
-            return None
-        return self._end(action, "refused", "the live state is not the planned one; run `make run`, plan again", diff)
+        if diff:
+            return self._refuse(action, diff)
+        requests = [action.request(step) for step in range(len(action.steps))]
+        preview = by_name(requests[0].executor).preview(self.port, requests[0])
+        words = "would send " + ", ".join(f"{request.method.upper()} {request.path}" for request in requests)
+        body = {"requests": [asdict(request) for request in requests], "preview": preview}
+        return self._end(action, "shadowed", words, body)
 
-    def _stale(self, action: Action) -> dict[str, Any] | None:
-        request = action.request(STEP)
-        executor = by_name(request.executor)
-        expected = executor.expected(request, action.plan["precondition"])
-        diff = difference(expected, executor.live(self.port, request, expected))
-        if self.port.server_now is not None and action.is_past(self.port.server_now):
-            diff["expires_at"] = {"planned": action.plan["expires_at"], "live": self.port.server_now.isoformat()}
-        return {"difference": diff} if diff else None
+    def send(self, action: Action) -> Result:
+        """Carries out one approved action, or continues one that was interrupted, step by step.
 
-    def _claim(self, action_id: str, attempt: int = 0) -> Event:
-        """The intent, on disk: uses up the approval and shuts out every other way to the same effect."""
+        Raises Refused or Undecided, of many kinds, before anything is sent.
+        """
+        if action.state == "blocked":
+            raise errors.NotApproved(f"{action.action_id} is blocked; `retry` it with a reason, or undo it")
+        if action.state == "approved":
+            check_phase(self.ledger, self.policy, action)  # before anything is asked of Stripe
+        try:
+            intent = action.open_intent
+            result = self._continue(action, intent) if intent else self._begin(action)
+            while result.end == "sending":
+                result = self._begin(result.action)
+            return result
+        except errors.StripeUnusable as error:
+            action = load(self.ledger, action.action_id)
+            if action.state not in IN_FLIGHT:
+                raise
+            if action.open_intent:
+                return self._end(action, "ambiguous", f"sent, and then: {error}", {}, action.open_intent)
+            return Result(action, "unfinished", f"between two steps: {error}")
+
+    def look(self, action: Action) -> Result:
+        """Searches Stripe for the effect of a call whose end is not known, and records it when found; never sends."""
+        end = "ambiguous" if action.open_intent else action.state
+        return self._found(action) or Result(action, end, "nothing new in Stripe")
+
+    def decide(self, action: Action, found: str | None, reason: str) -> Result:
+        """A person's word on a call whose end is not known: the id of the object it made, or None: it made none.
+
+        Stripe is asked once more, and outweighs it. Raises NotApproved when nothing is unknown, or may be under way.
+        """
+        if action.open_intent is None:
+            raise errors.NotApproved(f"{action.action_id} is {action.state}: no call of it has an unknown end")
+        if not found and not guard.is_settled(action, self.ledger.clock.now_us()):
+            raise errors.NotApproved("the call may still be under way; say that again in ten minutes")
+        kind = "reconciled" if found else "blocked" if action.made else "failed"
+        body = {"is_said": True, "is_answered": True, "object_id": found}
+        return self._found(action) or self._end(action, kind, reason, body, action.open_intent, object_id=found)
+
+    def _begin(self, action: Action, absent: Event | None = None) -> Result:
+        """The next step: facts, intent, call. absent: an intent of it that certainly came to nothing."""
+        diff = self._stale(action)
+        if diff:
+            return self._refuse(action, diff, absent)
+        try:
+            intent = self._claim(action.action_id, absent)
+        except LASTING as error:
+            if not action.intents and not action.made:
+                raise
+            end = "expired" if isinstance(error, errors.ApprovalEnded) else "refused"
+            end = "blocked" if action.made or isinstance(error, errors.Exhausted) else end
+            return self._end(action, end, str(error), {}, absent)
+        action = load(self.ledger, action.action_id)
+        if action.open_intent is None:
+            return Result(action, action.state, "recorded")
+        approved_us = max(event.wall_us for event in action.approvals)
+        if self.ledger.clock.now_us() - approved_us >= guard.KEY_LIFE_US:
+            # A ledger that was put back from a backup has forgotten a call, and Stripe by now its key.
+            return self._found(action, since=0) or self._drive(action, intent)
+        return self._drive(action, intent)
+
+    def _claim(self, action_id: str, absent: Event | None) -> Event:
+        """The intent, on disk: uses up the approvals and shuts out every other way to the same effect."""
         with self.ledger.write():
             action = load(self.ledger, action_id)
-            if action.state != "approved" and not (attempt and action.state in IN_FLIGHT):
-                raise NotApproved(f"{action_id} is {action.state}, only an approved action is sent; approve it first")
-            sent = self.ledger.actions_with_intent(action.planned.customer_id)
-            for other in [load(self.ledger, other_id) for other_id in sent if other_id != action_id]:
-                if other.state in IN_FLIGHT:
-                    raise OpenIntent(f"{action_id} waits for {other.action_id} of the same customer; apply that first")
-                if other.state == "done" and other.recommendation_id == action.recommendation_id:
-                    raise AlreadyPaid(f"{action_id} is refused: {other.action_id} carried out the same recommendation")
-            request = action.request(STEP)
-            key = idempotency_key(action.planned.account_id, action.planned.livemode, action_id, STEP, attempt)
-            body = asdict(request) | {"recommendation_kind": action.kind}
-            amount = action.planned.amount_minor
-            return self.ledger.append(
-                action.event(
-                    "intent", self.actor, f"About to send: {action.plan['reason']}", body,
-                    step=STEP, attempt=attempt, idempotency_key=key, amount_minor=amount,
+            if action.state not in ("approved", "sending", "ambiguous"):
+                raise errors.NotApproved(f"{action_id} is {action.state}, only an approved action is sent; approve it")
+            if action.open_intent != absent:
+                raise errors.AlreadyClaimed(f"another process has begun the same step of {action_id}; apply again")
+            self._check(action)
+            step, planned, server = action.next_step, action.planned, self.port.server_now
+            request = action.request(step)
+            if (absent and guard.is_exhausted(action, step, self.ledger.clock.now_us())) or "{" in request.path:
+                raise errors.Exhausted(
+                    f"the tries of {action_id} came to nothing so far; `retry` with a reason, or undo"
                 )
-            )  # fmt: skip
+            guard.check_rivals(self.ledger, action)
+            check_caps(self.ledger, self.policy, action)
+            check_shape(request)
+            attempt = sum(intent.step == step for intent in action.intents)
+            body = asdict(request) | {
+                "recommendation_kind": action.kind, "approvals": [event.event_id for event in action.approvals],
+                "needed": action.needed, "server_at": int(server.timestamp()) if server else 0,
+            }  # fmt: skip
+            columns = {"step": step, "attempt": attempt, "amount_minor": planned.amount_minor}
+            key = idempotency_key(planned.account_id, planned.livemode, action_id, step, attempt)
+            intent = action.event("intent", self.actor, planned.reasoning, body, idempotency_key=key, **columns)
+            intent = self.ledger.append(intent)
+            if request.method == "record":
+                self.ledger.append(action.event("outcome", self.actor, "Recorded; nothing is called.", {}, **columns))
+                self._follow_up(load(self.ledger, action_id))
+            return intent
 
     def _continue(self, action: Action, intent: Event) -> Result:
-        age_us = self.ledger.clock.now_us() - intent.wall_us
-        if age_us < -SETTLED_US or any(event.facts.get("code") == MISMATCH for event in action.events):
-            # A clock that was set back leaves the age to guessing, and a mismatch is not cured by another key.
-            return self._look(action, intent, is_settled=False)
-        if age_us >= KEY_LIFE_US:
-            return self._look(action, intent, is_settled=True)
-        if self._stale(action) is None:
-            return self._drive(action, intent)
-        # Our own change, or somebody else's since: sending the old parameters again would be blind.
-        return self._look(action, intent, is_settled=age_us > SETTLED_US)
+        """A call whose end is not known: sent again while that is safe, else looked for in Stripe."""
+        is_stale = self._stale(action, intent.step)  # by our own change, or by somebody else's since
+        if is_stale or not self._may_send(action, intent):
+            return self._look(action, intent)
+        # Whoever comes after this process must know when the last call may have begun.
+        return self._drive(self._note(action, intent, None, "sends the stored call again", status=0), intent)
+
+    def _may_send(self, action: Action, intent: Event) -> bool:
+        """Whether the stored call may go out now, with its old key. Raises Halted."""
+        try:
+            self._check(action)
+        except LASTING:
+            return False
+        now_us = self.ledger.clock.now_us()
+        is_known = now_us - intent.wall_us < guard.KEY_LIFE_US and not guard.is_doubtful(action, intent, now_us)
+        return is_known and not guard.is_exhausted(action, intent.step, now_us)
 
     def _drive(self, action: Action, intent: Event) -> Result:
         """Sends the stored parameters with the stored key until Stripe gives an answer that counts."""
         request, tries, waits = _stored(intent), 0, 0
-        while True:
+        while self._may_send(action, intent):
             self.point("call")
-            reply, problem = self._post(request, intent)
+            reply, words = self._post(request, intent)
             self.point("answered")
-            if reply is not None and reply.status < 300:
-                body = self._answered(reply.status, reply.body)
-                return self._end(action, "outcome", "done", body, intent, reply, object_id=reply.body.get("id"))
-            if reply is not None and not reply.is_unknown and not reply.is_busy:
+            if reply and reply.status < 400:
+                return self._done(action, "outcome", "done", reply.body, intent, reply)
+            if reply and reply.status < 500 and reply.body and not reply.is_busy:
                 return self._rejected(action, intent, reply)
             is_busy = reply is not None and reply.is_busy
             tries, waits = tries + (not is_busy), waits + is_busy
-            with self.ledger.write():
-                self.ledger.append(self._try(action, intent, reply, problem))
-            if reply is not None and reply.is_unknown and reply.is_replayed:
-                return self._look(action, intent, is_settled=True)  # Stripe will repeat this answer as long as we ask
+            action = self._note(action, intent, reply, words)
+            if reply and reply.is_unknown and reply.is_replayed:
+                return self._look(action, intent, is_final=True)  # Stripe will repeat this answer as long as we ask
             if waits >= MAX_WAITS and not tries:
-                return Result(action, "unfinished", f"Stripe is busy ({problem}); run apply again")
+                return Result(action, "unfinished", f"Stripe is busy ({words}); run apply again")
             if tries >= MAX_TRIES or waits >= MAX_WAITS:
-                return self._look(action, intent, is_settled=False)
-            pause = min(FIRST_WAIT_S * 2 ** (tries + waits - 1), LONGEST_WAIT_S)
-            asked = reply.retry_after_s if reply is not None and reply.retry_after_s is not None else 0.0
-            self.ledger.clock.sleep(max(min(asked, LONGEST_WAIT_S), pause * self._random.uniform(0.5, 1)))
+                break
+            pause = min(FIRST_WAIT_S * 2 ** (tries + waits - 1), LONGEST_WAIT_S) * self._random.uniform(0.5, 1)
+            asked = (reply and reply.retry_after_s) or 0.0
+            self.ledger.clock.sleep(max(pause, min(asked, LONGEST_WAIT_S)))
+        return self._look(action, intent)
 
     def _post(self, request: Request, intent: Event) -> tuple[Reply | None, str]:
+        """Stripe's answer, None without one that can be read, and what to say of it."""
         if not isinstance(self.port, StripeWriter):
-            raise NotApproved("this run reads only; `apply --send` is the one that sends")
+            raise errors.NotApproved("this run reads only; `apply --send` is the one that sends")
         try:
             reply = self.port.post(request.path, request.params, intent.idempotency_key or "")
         except NoAnswer as error:
             return None, f"no answer ({error})"
-        return reply, f"status {reply.status} {reply.error_code}".strip()
+        is_readable = reply.status >= 400 or reply.body.get("id")
+        return (reply, f"status {reply.status} {reply.error_code}") if is_readable else (None, "an answer of no object")
 
     def _rejected(self, action: Action, intent: Event, reply: Reply) -> Result:
         """A 4xx: Stripe did not do it. Its code and request id are kept; its message may name a person."""
+        words = f"Stripe said no: {reply.status} {reply.error_code}"
         body = {"status": reply.status, "code": reply.error_code, "param": reply.body.get("param")}
         if reply.status in (401, 403):
-            raise KeyRefused(f"Stripe refuses the key ({reply.status} {reply.error_code}); correct it, run apply again")
-        if reply.body.get("type") == MISMATCH:
-            body["code"] = MISMATCH
+            self._note(action, intent, reply, words)
+            raise errors.KeyRefused(f"{words}: it does not take the key; correct that, then run apply again")
+        if reply.body.get("type") == guard.MISMATCH:
             words = "the key was used with other parameters; look at the request in Stripe's log before anything else"
-            return self._end(action, "ambiguous", words, body, intent, reply)
-        end = "refused" if reply.status == 404 else "failed"
-        return self._end(action, end, f"Stripe said no: {reply.status} {reply.error_code}", body, intent, reply)
+            return self._end(action, "ambiguous", words, body | {"code": guard.MISMATCH}, intent, reply)
+        if action.made and reply.status != 402:
+            words += "; `retry` it with a reason once that is corrected, or undo what was done"
+            return self._end(action, "blocked", words, body | {"is_answered": True}, intent, reply)
+        return self._end(action, "refused" if reply.status == 404 else "failed", words, body, intent, reply)
 
-    def _look(self, action: Action, intent: Event, is_settled: bool) -> Result:
-        """Searches Stripe for the tags. is_settled: an absent effect will stay absent, so a new attempt is safe."""
+    def _look(self, action: Action, intent: Event, is_final: bool = False) -> Result:
+        """Searches Stripe for the effect. What is absent is begun anew once no call can be under way any more.
+
+        is_final: Stripe has said itself that the call is over.
+        """
+        found, now_us = self._found(action), self.ledger.clock.now_us()
+        if found:
+            return found
+        if (is_final or guard.is_settled(action, now_us)) and not guard.is_doubtful(action, intent, now_us):
+            return self._begin(action, intent)
+        if guard.is_exhausted(action, intent.step, now_us):
+            words = "no answer that counts, and not found in Stripe; `retry` it with a reason, or decide by `reconcile`"
+            return self._end(action, "blocked", words, {}, intent)
+        return self._end(action, "ambiguous", "sent, not found in Stripe; run apply again later", {}, intent)
+
+    def _found(self, action: Action, since: int | None = None) -> Result | None:
+        """Records the effect of the open intent where Stripe shows it. since: as of `find`, else before the intent."""
+        intent = action.open_intent
+        if intent is None:
+            return None
+        if since is None:  # an earlier attempt has the same tags
+            begun = [int(event.facts.get("server_at", 0)) for event in action.intents if event.step == intent.step]
+            since = max(min(begun) - EARLIER_S, 0)
         request = _stored(intent)
-        found = by_name(request.executor).find(self.port, request)
-        if found is not None:
-            body = self._answered(200, found)
-            return self._end(action, "reconciled", "found in Stripe", body, intent, object_id=found["id"])
-        if not is_settled:
-            return self._end(action, "ambiguous", "sent, not found in Stripe; run apply again later", {}, intent)
-        diff = self._stale(action)
-        if diff:
-            return self._end(action, "refused", "not in Stripe, and the live state changed; plan again", diff, intent)
-        if self.ledger.clock.now_us() >= (action.approval_ends_us or 0):
-            return self._end(action, "expired", "not in Stripe, and the approval has ended; plan again", {}, intent)
-        if intent.attempt + 1 >= MAX_ATTEMPTS:
-            return self._end(action, "ambiguous", f"{MAX_ATTEMPTS} attempts came to nothing; ask Stripe", {}, intent)
-        return self._drive(action, self._claim(action.action_id, intent.attempt + 1))
+        found = by_name(request.executor).find(self.port, request, since)
+        return self._done(action, "reconciled", "found in Stripe", found, intent) if found else None
 
-    def _answered(self, status: int, found: dict[str, Any]) -> dict[str, Any]:
-        """What an outcome keeps of Stripe's answer; server_at (unix seconds) dates it by the clock of its invoices."""
-        now = self.port.server_now
-        ids = {"status": status, "object_id": found.get("id"), "object": found.get("object")}
-        return ids | ({"server_at": int(now.timestamp())} if now else {})
+    def _refuse(self, action: Action, diff: Facts, absent: Event | None = None) -> Result:
+        words = "the live state is not the planned one; run `make run`, plan again"
+        return self._end(action, "refused", words, {"difference": diff}, absent)
 
-    def _end(
-        self,
-        action: Action,
-        kind: str,
-        words: str,
-        body: dict[str, Any],
-        intent: Event | None = None,
-        reply: Reply | None = None,
-        **columns: Any,
-    ) -> Result:
-        """Records an end, in a transaction of its own, together with the try that brought it."""
-        if intent is not None:
-            columns |= {"attempt": intent.attempt, "step": intent.step, "idempotency_key": intent.idempotency_key}
-        columns |= {"request_id": reply.request_id if reply else None, "amount_minor": action.planned.amount_minor}
-        with self.ledger.write():
-            if intent is not None and reply is not None:
-                self.ledger.append(self._try(action, intent, reply, f"status {reply.status}"))
-            self.ledger.append(action.event(kind, self.actor, words, body, **columns))
-        end = "done" if kind in ("outcome", "reconciled") else kind
-        return Result(load(self.ledger, action.action_id), end, words)
+    def _stale(self, action: Action, step: int | None = None) -> Facts:
+        """R7: where the live facts differ from the planned ones. Stripe has no If-Match, so a change in the second
+        between this look and the call stays possible. Later steps look only where the executor asks for it: the first
+        one changes the facts.
+        """
+        request, is_first = action.request(0), not (action.next_step if step is None else step)
+        executor = by_name(request.executor)
+        if not is_first and not getattr(executor, "rechecks", False):
+            return {}
+        expected = executor.expected(request, action.plan["precondition"])
+        diff: Facts = difference(expected, executor.live(self.port, request, expected))
+        self._check_clock()
+        server = self.port.server_now
+        if is_first and server and action.is_past(server):
+            diff["expires_at"] = {"planned": action.plan["expires_at"], "live": server.isoformat()}
+        return diff
 
-    def _try(self, action: Action, intent: Event, reply: Reply | None, words: str) -> Event:
-        body = {"status": reply.status if reply else None, "is_replayed": bool(reply and reply.is_replayed)}
-        columns = {"request_id": reply.request_id if reply else None, "idempotency_key": intent.idempotency_key}
-        return action.event("attempt", self.actor, words, body, attempt=intent.attempt, **columns)
+    def _server_us(self) -> int:
+        """Stripe's time; this machine's while Stripe has not answered, or is a sandbox here with a clock of its own."""
+        server = None if self.port.is_loopback else self.port.server_now
+        return int(server.timestamp()) * SECOND_US if server else self.ledger.clock.now_us()
+
+    def _check_clock(self) -> None:
+        """R14, right after an answer."""
+        behind_s = (self._server_us() - self.ledger.clock.now_us()) // SECOND_US
+        if abs(behind_s) > SKEW_S:
+            raise errors.ClockSkew(f"this machine's clock is {behind_s} s behind Stripe's; set it, then run again")
+
+    def _check(self, action: Action) -> None:
+        """What must hold at every call. Approvals end by the later of the two clocks."""
+        now_us = max(self.ledger.clock.now_us(), self._server_us())
+        guard.check_standing(self.ledger, self.policy, action, now_us)
 
 
 def _stored(intent: Event) -> Request:
     """The request as the intent holds it: never computed again."""
     facts = intent.facts
-    return Request(facts["executor"], facts["method"], facts["path"], facts["params"])
+    return Request(facts["executor"], facts["method"], facts["path"], facts["params"], facts.get("shape", ""))

@@ -1,149 +1,130 @@
 """`python -m actions`: plan, approve, apply. Shadow is the default: only `apply --send` sends anything."""
 
-import json
-import os
-import pwd
-import sqlite3
-import sys
-from dataclasses import asdict
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from actions import approval, screen
-from actions.apply import Runner, only_runner
+from actions import approval, governance, guard, oversight, screen
+from actions.apply import Runner
 from actions.clock import Clock
-from actions.errors import ActionError, Breach, Locked, NothingToDo, Refused, Undecided
-from actions.ledger import Ledger, open_or_create
-from actions.plan import make_plans, read_publication
+from actions.console import Console, cli, command, id_argument, ids_argument, live_option, reason_option
+from actions.errors import NothingToDo
+from actions.guard import only_runner
+from actions.ledger import open_or_create
+from actions.plan import make_plans, plan_undo
 from actions.policy import read_policy
-from actions.port import StripeReader, StripeWriter, check_key
-from actions.settings import Settings, read_settings
-from actions.state import Actor, choose, find, load_all
-from actions.text import safe_text
+from actions.publication import read_publication
+from actions.record import Result
+from actions.state import IN_FLIGHT, choose, current, load, overview, short_ids
 
-EXIT_CODES = {NothingToDo: 3, Locked: 4, Undecided: 5, Refused: 6, Breach: 7}
-EXIT_AFTER = {"failed": 1, "unfinished": 1, "ambiguous": 5, "refused": 6, "expired": 6}
-WORST_FIRST = (5, 1, 6)  # an unknown outcome outweighs a known failure, that one a refusal
+__all__ = ["cli", "oversight"]  # the commands of oversight join the group by being imported
+EXIT_AFTER = {"failed": 1, "unfinished": 1, "ambiguous": 5, "blocked": 5, "refused": 6, "expired": 6}
 
 
-class Commands(click.Group):
-    """Turns our errors into one sentence on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ActionError, PermissionError, sqlite3.Error) as error:
-            click.echo(safe_text(str(error), limit=1_000), err=True)
-            ctx.exit(next((code for family, code in EXIT_CODES.items() if isinstance(error, family)), 1))
-
-
-@click.group(cls=Commands)
-@click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Carry out recommendations that a person approved, once each.
-
-    Exit codes: 0 done, 1 failed (the sentence says what next), 2 usage, 3 nothing to do, 4 locked by another process
-    (wait), 5 outcome unknown (run apply again, then decide), 6 refused (plan again), 7 the ledger was altered.
-    """
-    os.umask(0o077)  # the ledger is nobody else's to read
-    ctx.obj = read_settings(os.environ)
-
-
-def _actor(name: str | None) -> Actor:
-    user = pwd.getpwuid(os.getuid()).pw_name
-    return Actor(user, "os_user") if name in (None, user) else Actor(safe_text(name or ""), "stated")
-
-
-def _open(settings: Settings) -> Ledger:
-    return Ledger(settings.ledger, settings.head, Clock())
-
-
-actor_option = click.option("--actor", help="Who decides. Default: the operating system's user.")
-reason_option = click.option("--reason", required=True, help="Why, in a sentence; kept for good, so name no person.")
-
-
-@cli.command()
+@command()
 @click.option("--kind", help="Only this kind of recommendation.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many new plans.")
-@click.pass_obj
-def plan(settings: Settings, kind: str | None, limit: int | None) -> None:
+@click.option("--expect", type=click.IntRange(min=1), help="So many plans at once are meant: let them pass the brake.")
+@click.option("--undo", metavar="ID", help="Plan what takes this action back, instead; needs --reason.")
+@reason_option(required=False)
+def plan(
+    console: Console, kind: str | None, limit: int | None, expect: int | None, undo: str | None, reason: str | None
+) -> None:
     """Turn published recommendations into plans that can be approved.
 
     \b
     Example:
         python -m actions plan --kind tier_upgrade --limit 5
     """
-    clock, actor = Clock(), _actor(None)
+    if undo is not None:
+        if reason is None:
+            raise click.UsageError("--undo needs --reason")
+        action = plan_undo(console.ledger, read_policy(), console.one(undo), reason, console.actor)
+        return console.present(action, {"reason": reason})
+    clock, settings = Clock(), console.settings
     found, policy = read_publication(settings.published, clock), read_policy()
-    ledger = open_or_create(settings.ledger, settings.head, clock, found.account_id, found.livemode, actor.name)
-    report = make_plans(ledger, found, policy, actor, kind, limit)
+    ledger = open_or_create(settings.ledger, settings.head, clock, found.account_id, found.livemode, console.actor.name)
+    report = make_plans(ledger, found, policy, kind, limit, expect)
     if report.new:
-        click.echo(screen.plans(report.new, load_all(ledger)))
+        console.say(screen.plans(report.new, short_ids(overview(ledger))))
     left = ", ".join(f"{count} {why}" for why, count in sorted(report.left.items()))
-    click.echo(f"{len(report.new)} planned, warehouse as of {found.as_of}" + (f"; left: {left}" if left else ""))
+    console.say(
+        f"{len(report.new)} planned, warehouse as of {found.as_of}" + (f"; left: {left}" if left else ""),
+        planned=[action.action_id for action, _ in report.new], left=report.left, as_of=found.as_of,
+    )  # fmt: skip
     if not report.new:
         raise NothingToDo("nothing new to plan; `python -m actions show` lists what waits")
 
 
-@cli.command()
+@command()
 @click.argument("action_id", required=False)
-@click.pass_obj
-def show(settings: Settings, action_id: str | None) -> None:
-    """List the actions, or show everything about one: what is sent, on which facts, and its history.
+def show(console: Console, action_id: str | None) -> None:
+    """List the actions, or show everything about one: what changes, why, who has to agree, and its history.
 
     \b
     Example:
         python -m actions show 3f9c21a
     """
-    actions = load_all(_open(settings))
+    ledger = console.reading()
     if action_id is None:
-        click.echo(screen.listing(actions))
+        console.tell([load(ledger, action.action_id) for action in current(overview(ledger))])
     else:
-        click.echo(screen.everything(find(actions, action_id), settings.published))
+        action = console.one(action_id)
+        console.present(action, screen.published(action, console.settings.published))
 
 
-@cli.command()
-@click.argument("action_ids", nargs=-1, required=True)
-@reason_option
-@actor_option
-@click.pass_obj
-def approve(settings: Settings, action_ids: tuple[str, ...], reason: str, actor: str | None) -> None:
+@command()
+@ids_argument
+@reason_option()
+def approve(console: Console, action_ids: tuple[str, ...], reason: str) -> None:
     """Approve plans as they are now; a changed plan needs a new approval.
 
     \b
     Example:
         python -m actions approve 3f9c21a --reason "Usage has outgrown the plan for three months"
     """
-    ledger = _open(settings)
-    wanted = _named(ledger, action_ids)
-    done = approval.approve(ledger, wanted, reason, _actor(actor), settings.approval_hours)
-    click.echo(screen.listing(done, load_all(ledger)))
+    console.tell(approval.approve(console.ledger, read_policy(), console.named(action_ids), reason, console.actor))
 
 
-@cli.command()
-@click.argument("action_ids", nargs=-1, required=True)
-@reason_option
-@actor_option
-@click.pass_obj
-def decline(settings: Settings, action_ids: tuple[str, ...], reason: str, actor: str | None) -> None:
+@command()
+@ids_argument
+@reason_option()
+def decline(console: Console, action_ids: tuple[str, ...], reason: str) -> None:
     """Decline plans; they stay declined until what they propose changes.
 
     \b
     Example:
         python -m actions decline 3f9c21a --reason "Contract ends next month"
     """
-    ledger = _open(settings)
-    done = approval.decline(ledger, _named(ledger, action_ids), reason, _actor(actor))
-    click.echo(screen.listing(done, load_all(ledger)))
+    console.tell(approval.decline(console.ledger, console.named(action_ids), reason, console.actor))
 
 
-@cli.command()
+@command()
+@click.argument("subject")
+@click.argument("verdict", type=click.Choice(["agree", "wrong", "edited"]))
+@reason_option()
+def review(console: Console, subject: str, verdict: str, reason: str) -> None:
+    """Say what you think of a recommendation (an action's id) or an explanation (an invoice's id, in_…).
+
+    Reviews decide nothing about the action itself; they are the evidence on which a kind is promoted.
+
+    \b
+    Example:
+        python -m actions review 3f9c21a wrong --reason "The spike was our own load test"
+    """
+    subject = subject if subject.startswith("in_") else console.one(subject).action_id
+    event = approval.review(console.ledger, subject, verdict, reason, console.actor)
+    console.say(f"recorded: {subject} {verdict}", event_id=event.event_id)
+
+
+@command()
 @click.argument("action_ids", nargs=-1)
 @click.option("--send", is_flag=True, help="Really send (STRIPE_ACTIONS_KEY). Without it nothing can be written.")
-@click.option("--live", is_flag=True, help="Allow a live key; METERWISE_LIVE=1 is needed as well.")
-@click.pass_obj
-def apply(settings: Settings, action_ids: tuple[str, ...], send: bool, live: bool) -> None:
+@click.option("--all", "is_all", is_flag=True, help="Rehearse what is planned and not approved as well.")
+@live_option
+def apply(console: Console, action_ids: tuple[str, ...], send: bool, is_all: bool, live: bool) -> None:
     """Carry out approved actions, or with no --send show what would be sent (the shadow, STRIPE_SHADOW_KEY).
 
     An interrupted run is continued by the next one; nothing is sent twice.
@@ -152,53 +133,89 @@ def apply(settings: Settings, action_ids: tuple[str, ...], send: bool, live: boo
     Example:
         python -m actions apply 3f9c21a --send
     """
-    ledger, policy = _open(settings), read_policy()
-    with only_runner(settings.ledger):
-        chosen = choose(load_all(ledger), action_ids, send)
-        port, is_live = _port(settings, send, live, ledger.clock)
-        runner = Runner(ledger, port, policy, _actor(None), is_live)
+    with _runner(console, send, live) as runner:
+        for action_id in choose(console.ledger, action_ids, send, is_all):
+            _tell(console, runner.run(load(console.ledger, action_id), send))
+
+
+@contextmanager
+def _runner(console: Console, is_sending: bool, is_live_asked: bool) -> Iterator[Runner]:
+    """The only one on this ledger, with a key of its account. Raises Locked, LiveKeyRefused, WrongAccount."""
+    ledger = console.ledger
+    with only_runner(ledger.path):
+        port, is_live = console.connect(is_sending, is_live_asked)
+        runner = Runner(ledger, port, read_policy(), console.actor, is_live)
         runner.check_account()
-        ends = [screen.echo_result(runner.run(action, send), chosen) for action in chosen]
-    codes = {EXIT_AFTER.get(end, 0) for end in ends}
-    sys.exit(next((code for code in WORST_FIRST if code in codes), 0))
+        yield runner
 
 
-def _port(settings: Settings, is_sending: bool, is_live_asked: bool, clock: Clock) -> tuple[StripeReader, bool]:
-    key, name = settings.shadow_key, "STRIPE_SHADOW_KEY"
-    if is_sending:
-        key, name = settings.actions_key, "STRIPE_ACTIONS_KEY"
-    is_live = check_key(key, name, is_live_asked, settings)
-    return (StripeWriter if is_sending else StripeReader)(key, settings, clock), is_live
+def _tell(console: Console, result: Result) -> None:
+    console.say(screen.result(result))
+    told = {"action_id": result.action.action_id, "end": result.end, "words": result.words}
+    console.data.setdefault("actions", []).append(told)
+    console.end(EXIT_AFTER.get(result.end, 0))
 
 
-def _named(ledger: Ledger, prefixes: tuple[str, ...]) -> list[str]:
-    actions = load_all(ledger)
-    return list(dict.fromkeys(find(actions, prefix).action_id for prefix in prefixes))
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per event, with every column.")
-@click.pass_obj
-def log(settings: Settings, as_json: bool) -> None:
-    """Print the ledger, oldest event first.
+@command()
+def status(console: Console) -> None:
+    """How many actions are in which state, what waits for a person (exit 5 when something is stuck), and what stops it.
 
     \b
     Example:
-        python -m actions log --json
+        python -m actions status
     """
-    events = _open(settings).events()
-    rows = [json.dumps(asdict(event) | {"body": event.facts}) for event in events]
-    click.echo("\n".join(rows) if as_json else screen.history(events))
+    ledger, policy = console.reading(), read_policy()
+    actions = current(overview(ledger))
+    states, kinds = Counter(action.state for action in actions), sorted({action.kind for action in actions})
+    phases = {kind: governance.phase(ledger, policy, kind) for kind in kinds}
+    why = guard.halted(ledger)
+    console.say("\n".join(f"{count:>6} {state}" for state, count in sorted(states.items())), states=states)
+    console.say("phases: " + ", ".join(f"{kind} {phase}" for kind, phase in phases.items()), phases=phases)
+    console.say(why or "not halted", halted=why)
+    stuck = [load(ledger, action.action_id) for action in actions if action.state in IN_FLIGHT]
+    if stuck:
+        console.tell(stuck)
+        console.say(screen.WAY_ON)
+        console.end(5)
 
 
-@cli.command()
-@click.pass_obj
-def verify(settings: Settings) -> None:
-    """Check the file, the numbering, every hash and the head; exit 7 when anything does not fit.
+@command()
+@id_argument
+@reason_option()
+def retry(console: Console, action_id: str, reason: str) -> None:
+    """Let `apply --send` try a blocked action again, from the step that it stopped at.
 
     \b
     Example:
-        python -m actions verify
+        python -m actions retry 3f9c21a --reason "Stripe was down yesterday"
     """
-    count = _open(settings).verify()
-    click.echo(f"{count} events: file readable, no gap, every hash follows from the one before, the head is among them")
+    console.tell([guard.retry(console.ledger, console.one(action_id).action_id, reason, console.actor)])
+
+
+@command()
+@click.argument("action_id", required=False)
+@click.option("--found", metavar="OBJECT", help="You saw it in Stripe: the id of the object that the step made.")
+@click.option("--absent", is_flag=True, help="You made sure that Stripe did not do it.")
+@reason_option(required=False)
+@live_option
+def reconcile(
+    console: Console, action_id: str | None, found: str | None, absent: bool, reason: str | None, live: bool
+) -> None:
+    """Look in Stripe for what was sent and never answered; or decide it yourself, with --found or --absent.
+
+    Sends nothing (STRIPE_SHADOW_KEY).
+
+    \b
+    Example:
+        python -m actions reconcile 3f9c21a --absent --reason "Not in the customer's balance, checked by hand"
+    """
+    is_decided = absent or found is not None
+    if is_decided and (reason is None or action_id is None or (absent and found is not None)):
+        raise click.UsageError("give an ID, --reason, and one of --found OBJECT and --absent")
+    with _runner(console, is_sending=False, is_live_asked=live) as runner:
+        open_ones = [action.action_id for action in overview(console.ledger) if action.state in IN_FLIGHT]
+        for one in console.named([action_id]) if action_id else open_ones:
+            action = load(console.ledger, one)
+            _tell(console, runner.decide(action, found, reason or "") if is_decided else runner.look(action))
+    if not console.data:
+        raise NothingToDo("nothing was sent whose end is unknown")

@@ -90,3 +90,55 @@ class AlreadyPaid(Refused):
 
 class LedgerAltered(Breach):
     """A hash, a sequence number or the head does not match."""
+
+
+class LedgerBehind(LedgerAltered):
+    """The ledger ends before its head does: its tail was cut, or an old copy was put back."""
+
+
+class LedgerExposed(Refused):
+    """Others may write the ledger or its folder, or it is a link to somewhere else."""
+
+
+class LedgerTooNew(Refused):
+    """A newer version of this program has written the ledger."""
+
+
+class LedgerThere(Refused):
+    """There is a ledger where one should be restored."""
+
+
+class NotAnExport(ActionError):
+    """The file is no export of a ledger, or not a whole one."""
+
+
+class Halted(Refused):
+    """The kill switch is on: nothing is sent until a person says otherwise."""
+
+
+class ClockSkew(Refused):
+    """This machine's clock and Stripe's are too far apart to tell which approvals stand."""
+
+
+class ApprovalEnded(Refused):
+    """The approvals were given, but too few of them stand now."""
+
+
+class Exhausted(Refused):
+    """Too many tries, or a day of them, without an answer that counts: a person decides whether to go on."""
+
+
+class CapReached(Refused):
+    """This action would pass a cap of policy.toml."""
+
+
+class NotPromoted(Refused):
+    """The kind's phase does not let this be sent, or not without a person's approval."""
+
+
+class UnusualPlan(Refused):
+    """Far more plans than usual: a person says first that this many are meant."""
+
+
+class CannotUndo(Refused):
+    """Stripe offers no way back from what was done."""

@@ -2,29 +2,40 @@
 
 import json
 import os
+import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from actions import errors
 from actions.chain import BEFORE_FIRST, Head, check_chain, check_head, event_hash, read_head, write_head
 from actions.clock import Clock
-from actions.errors import AlreadyClaimed, LedgerAltered, LedgerUnwritable, Locked, NothingToDo, WrongAccount
 from actions.ids import canon, event_id
 
-SCHEMA_VERSION = 1
-TAIL = 100  # events checked on every open (actions.md R12); `verify` checks all
+SCHEMA = ("schema.sql", "schema_2.sql")  # run in turn; a file of version n has seen the first n
+HEAD_LAG_S = 1.0  # a power cut may leave the head so far behind, which is accepted; the ledger itself loses nothing
+TAIL = 100  # events checked on every open (actions.md R12); `audit verify` checks all
 BUSY_MS = 30_000
+OTHERS_WRITE = 0o022
+REFUSALS = (  # words of SQLite and the operating system, tried in turn
+    ("Errno|full|readonly|I/O|unable", errors.LedgerUnwritable, "check space and permissions, then run again"),
+    ("constraint|append-only", errors.AlreadyClaimed, "it is there already; look with `python -m actions log`"),
+    ("locked|busy", errors.Locked, f"another process has been writing it for {BUSY_MS // 1_000} s; try again"),
+    ("", errors.LedgerAltered, "SQLite cannot read it; restore it from a backup"),
+)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the ledger, in the order of the table. seq, event_id, times and hashes are the ledger's to fill.
+    """One row of the ledger. seq, event_id, times and hashes are the ledger's to fill.
 
     at_us never goes backwards, wall_us is the raw clock (both microseconds since 1970). amount_minor is the
-    exposure of the event in minor units of `currency`. body is canonical JSON. No personal data anywhere.
+    exposure of the event in minor units of `currency`. body is canonical JSON. source_event_id: what the
+    recommendation came from, an incident or a Stripe event. No personal data anywhere.
     """
 
     seq: int = 0
@@ -51,6 +62,7 @@ class Event:
     actor_assurance: str = ""
     reasoning: str = ""
     body: str = "{}"
+    source_event_id: str | None = None
     prev_hash: str = ""
     hash: str = ""
 
@@ -62,8 +74,11 @@ class Event:
 
 
 COLUMNS = tuple(field.name for field in fields(Event))
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM event"  # noqa: S608 - the names are the constants above
-_INSERT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - as above
+_MODE = COLUMNS.index("livemode")
+INSERT = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - names
+
+
+Point = Callable[[str], None]
 
 
 def no_point(name: str) -> None:
@@ -73,91 +88,144 @@ def no_point(name: str) -> None:
 class Ledger:
     """Opened for one command, by one thread. Writing happens in `with ledger.write():` only."""
 
-    def __init__(self, path: Path, head: Path, clock: Clock, point: Callable[[str], None] = no_point) -> None:
-        """Opens an existing ledger; raises NothingToDo when there is none, LedgerAltered when its head is elsewhere."""
+    def __init__(
+        self, path: Path, head: Path, clock: Clock, point: Point = no_point, despite_damage: bool = False
+    ) -> None:
+        """Opens an existing ledger; raises NothingToDo when there is none, LedgerExposed when others may write it.
+
+        Raises LedgerAltered when the newest events or the head do not fit; with despite_damage it is kept in
+        `damage` instead, for commands that only read: they say so, and writing stays refused.
+        """
         self.path, self.head_path, self.clock, self.point = path, head, clock, point
-        if not path.exists():
-            if read_head(head) is not None:
-                raise LedgerAltered(f"{path} is gone but {head} remembers it; restore the ledger from a backup")
-            raise NothingToDo(f"no ledger at {path} yet; run `python -m actions plan` first")
+        self.damage: errors.LedgerAltered | None = None
+        self._head_synced = -HEAD_LAG_S
         with _as_refusals(path):
-            self._db = sqlite3.connect(path, isolation_level=None)
-            for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            if not path.exists() and read_head(head) is not None:
+                raise errors.LedgerAltered(f"{path} is gone, {head} remembers it; restore a backup, else audit recover")
+            if not path.exists():
+                raise errors.NothingToDo(f"no ledger at {path} yet; run `python -m actions plan` first")
+            if path.is_symlink() or (path.parent.stat().st_mode | path.stat().st_mode) & OTHERS_WRITE:
+                raise errors.LedgerExposed(f"{path} is a link, or others may write it or its folder; run chmod go-w")
+            # Who may only read it cannot make the files that SQLite shares with writers.
+            options = "" if os.access(path.parent, os.W_OK, effective_ids=True) else "?immutable=1"
+            self._db = sqlite3.connect(path.absolute().as_uri() + options, uri=True, isolation_level=None)
+            for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
                 self._db.execute(f"PRAGMA {pragma}")
-            self.check_tail()
+            if self._version > len(SCHEMA):
+                raise errors.LedgerTooNew(f"{path} has version {self._version}, this program knows 2; update it")
+            try:
+                self.check(TAIL)
+            except errors.LedgerAltered as error:
+                if not despite_damage:
+                    raise
+                self.damage = error
+
+    @property
+    def _version(self) -> int:
+        return int(self.query("PRAGMA user_version")[0][0])
 
     def close(self) -> None:
         self._db.close()
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """One transaction, taken for writing from its start; on disk (fsync) when the block has ended."""
+        """One transaction, taken for writing from its start; on disk (fsync) when the block has ended.
+
+        An older file is brought to this version first. Raises LedgerAltered, LedgerUnwritable, Locked.
+        """
+        if self.damage:
+            raise self.damage
         with _as_refusals(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._migrate()
                 yield
                 self.point("commit")
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
             self.point("committed")
-            row = self._db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
-            if row:
-                write_head(self.head_path, Head(*row))
+            is_due = time.monotonic() - self._head_synced >= HEAD_LAG_S
+            write_head(self.head_path, self.last(), is_synced=is_due)
+            self._head_synced = time.monotonic() if is_due else self._head_synced
         self.point("head written")
+
+    def _migrate(self) -> None:
+        for version, name in enumerate(SCHEMA[self._version :], self._version + 1):
+            for statement in Path(__file__).with_name(name).read_text().split(";\n\n"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {version}")
 
     def append(self, event: Event) -> Event:
         """Adds `event` to the open transaction, numbered and chained; returns it as stored."""
-        row = self._db.execute("SELECT seq, hash, at_us FROM event ORDER BY seq DESC LIMIT 1").fetchone()
-        seq, prev_hash, last_us = row or (0, BEFORE_FIRST, 0)
-        now = self.clock.now_us()
-        stored = replace(
-            event, seq=seq + 1, event_id=event_id(now), at_us=max(now, last_us), wall_us=now, prev_hash=prev_hash
-        )
+        last, now = self.last(), self.clock.now_us()
+        [(last_us,)] = self.query("SELECT coalesce(max(at_us), 0) FROM event WHERE seq = ?", last.seq)
+        stored = replace(event, event_id=event_id(now), at_us=max(now, last_us), wall_us=now)
+        stored = replace(stored, seq=last.seq + 1, prev_hash=last.hash)
         stored = replace(stored, hash=event_hash(_values(stored)[:-1]))
-        self._db.execute(_INSERT, _values(stored))
+        self.insert(_values(stored))
         return stored
+
+    def insert(self, row: tuple[Any, ...]) -> None:
+        """A whole row as it is, for the open transaction; only a restore has one."""
+        self._db.execute(INSERT, row)
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT on the table `event`. Raises LedgerAltered when the file cannot be read."""
+        with _as_refusals(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def rows(self, where: str = "true", *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Whole rows in the order of COLUMNS, oldest first, one at a time. where: a condition, `?` for values."""
+        names = ", ".join(COLUMNS) if self._version > 1 else ", ".join(COLUMNS).replace("source_", "NULL AS source_")
+        with _as_refusals(self.path):
+            yield from self._db.execute(f"SELECT {names} FROM event WHERE {where} ORDER BY seq", values)  # noqa: S608 - ours
 
     def events(self, action_id: str | None = None) -> list[Event]:
         """Every event, or those of one action, oldest first."""
-        if action_id is None:
-            return [_event(row) for row in self._db.execute(f"{_SELECT} ORDER BY seq")]
-        rows = self._db.execute(f"{_SELECT} WHERE action_id = ? ORDER BY seq", (action_id,))
-        return [_event(row) for row in rows]
+        found = self.rows() if action_id is None else self.rows("action_id = ?", action_id)
+        return [Event(*(*row[:_MODE], bool(row[_MODE]), *row[_MODE + 1 :])) for row in found]
 
-    def actions_with_intent(self, customer_id: str | None) -> list[str]:
-        """Ids of the actions of one customer that were ever about to be sent."""
-        sql = "SELECT DISTINCT action_id FROM event WHERE kind = 'intent' AND customer_id IS ?"
-        return [row[0] for row in self._db.execute(sql, (customer_id,))]
-
-    def events_exist(self) -> bool:
-        return self._db.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None
+    def last(self) -> Head:
+        """The newest event."""
+        rows = self.query("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1") if self._version else []
+        return Head(*rows[0]) if rows else Head(0, BEFORE_FIRST)
 
     def account(self) -> tuple[str, bool]:
         """Account id and livemode that this ledger belongs to for good."""
-        row = self._db.execute("SELECT account_id, livemode FROM event WHERE seq = 1").fetchone()
-        return (row[0], bool(row[1]))
+        [(account_id, livemode)] = self.query("SELECT account_id, livemode FROM event WHERE seq = 1")
+        return account_id, bool(livemode)
 
-    def check_tail(self) -> None:
-        """Head and the last TAIL events; raises LedgerAltered."""
-        last = check_head(self._db, self.head_path)
-        start = max(last.seq - TAIL, 0)
-        before = self._db.execute("SELECT hash FROM event WHERE seq = ?", (start,)).fetchone()
-        rows = self._db.execute(f"{_SELECT} WHERE seq > ? ORDER BY seq", (start,))
-        check_chain(rows, start, before[0] if before else BEFORE_FIRST)
-
-    def verify(self) -> int:
-        """Checks the file, the head, the numbering and every hash; returns the number of events.
+    def check(self, newest: int | None = None) -> int:
+        """Compares the ledger with its head, and the `newest` events (None: all) with their hashes; how many these are.
 
         Raises LedgerAltered.
         """
-        with _as_refusals(self.path):
-            health = self._db.execute("PRAGMA integrity_check").fetchone()[0]
-            if health != "ok":
-                raise LedgerAltered(f"SQLite finds the file damaged ({health}); restore it from a backup")
-            check_head(self._db, self.head_path)
-            return check_chain(self._db.execute(f"{_SELECT} ORDER BY seq"))
+        last = self.last()
+        check_head(self.head_path, last, self._hash_of)
+        start = 0 if newest is None else max(last.seq - newest, 0)
+        return check_chain(self.rows("seq > ?", start), start, self._hash_of(start) or BEFORE_FIRST) if last.seq else 0
+
+    def _hash_of(self, seq: int) -> str | None:
+        return next((str(found) for (found,) in self.query("SELECT hash FROM event WHERE seq = ?", seq)), None)
+
+
+def create(path: Path) -> None:
+    """An empty file, its owner's alone; the first transaction makes the table."""
+    with _as_refusals(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+
+
+def begin(ledger: Ledger, account_id: str, livemode: bool, actor: str) -> None:
+    """The first event, unless there is one; a transaction in any case, so that an older file is migrated."""
+    about: dict[str, Any] = {"actor": actor, "actor_assurance": "os_user", "reasoning": "The ledger begins."}
+    body = canon({"schema_version": len(SCHEMA)})
+    with ledger.write():
+        if not ledger.last().seq:
+            ledger.append(Event(kind="genesis", account_id=account_id, livemode=livemode, body=body, **about))
 
 
 def open_or_create(path: Path, head: Path, clock: Clock, account_id: str, livemode: bool, actor: str) -> Ledger:
@@ -166,49 +234,17 @@ def open_or_create(path: Path, head: Path, clock: Clock, account_id: str, livemo
     Raises WrongAccount when the ledger belongs to another account or mode.
     """
     if not path.exists() and read_head(head) is None:
-        with _as_refusals(path):
-            _create(path)
+        create(path)
     ledger = Ledger(path, head, clock)
-    with ledger.write():
-        if not ledger.events_exist():
-            ledger.append(
-                Event(
-                    kind="genesis",
-                    account_id=account_id,
-                    livemode=livemode,
-                    actor=actor,
-                    actor_assurance="os_user",
-                    reasoning="The ledger begins.",
-                    body=canon({"schema_version": SCHEMA_VERSION}),
-                )
-            )
+    begin(ledger, account_id, livemode, actor)
     if ledger.account() != (account_id, livemode):
-        raise WrongAccount(
-            f"{path} belongs to account {ledger.account()[0]}, the published warehouse to {account_id} "
-            f"(livemode {livemode}); use another METERWISE_DATA for it"
-        )
+        found = f"{path} is of account {ledger.account()[0]}, the published warehouse of {account_id}"
+        raise errors.WrongAccount(f"{found} (livemode {livemode}); use another METERWISE_DATA for it")
     return ledger
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS // 1_000)
-    try:
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            schema = Path(__file__).with_name("schema.sql").read_text()
-            db.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    finally:
-        db.close()
 
 
 def _values(event: Event) -> tuple[Any, ...]:
     return tuple(int(value) if isinstance(value, bool) else value for value in vars(event).values())
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    event = Event(*row)
-    return replace(event, livemode=bool(event.livemode))
 
 
 @contextmanager
@@ -216,15 +252,6 @@ def _as_refusals(path: Path) -> Iterator[None]:
     """SQLite's and the file system's errors as ours, with the next step."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
-        raise AlreadyClaimed(
-            f"the ledger refused a second claim ({error}); look with `python -m actions log`"
-        ) from error
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
-            raise Locked(f"another process has been writing {path} for {BUSY_MS // 1_000} s; try again") from error
-        raise LedgerUnwritable(f"cannot write {path}: {error}; check space and permissions, then run again") from error
-    except sqlite3.DatabaseError as error:
-        raise LedgerAltered(f"SQLite cannot read {path}: {error}; restore it from a backup") from error
-    except OSError as error:
-        raise LedgerUnwritable(f"cannot write {error.filename or path}: {error.strerror}; then run again") from error
+    except (sqlite3.Error, OSError, UnicodeDecodeError, OverflowError) as error:
+        refusal, advice = next((kind, advice) for words, kind, advice in REFUSALS if re.search(words, str(error)))
+        raise refusal(f"{path}: {error}; {advice}") from error

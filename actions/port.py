@@ -1,10 +1,12 @@
 """The only way to Stripe: the official SDK, one try per call, and answers instead of exceptions.
 
-The reader has no way to write: no method for it, and an HTTP client that refuses everything but GET.
+The reader has no way to write: no method for it, and an HTTP client that lets through GET and one POST, the invoice
+preview, which changes nothing.
 """
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,13 +15,15 @@ from urllib.parse import urlsplit
 
 from actions.clock import SECOND_US, Clock
 from actions.errors import ActionError, LiveKeyRefused, ShadowCannotWrite, StripeUnusable
-from actions.settings import Settings
+from actions.settings import LOOPBACK, Settings
+from actions.text import safe_text
 
 if TYPE_CHECKING:
     import stripe
 
 LIVE_KEYS = ("rk_live_",)
 TEST_KEYS = ("rk_test_", "sk_test_")
+PREVIEW = "/v1/invoices/create_preview"
 PAGE = 100
 
 
@@ -54,18 +58,16 @@ class Reply:
 
 
 class StripeReader:
-    """GET only. The shadow runs on it."""
+    """GET and the invoice preview only. The shadow runs on it."""
 
     can_write = False
 
     def __init__(self, key: str, settings: Settings, clock: Clock) -> None:
         """No call yet. Raises ActionError when the address is not Stripe's kind of address."""
-        where = urlsplit(settings.api_base)
-        if where.scheme != "https" and where.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise ActionError(
-                f"STRIPE_API_BASE is {settings.api_base}: a key is sent over https or to this machine only; correct it"
-            )
-        self.clock = clock
+        base = urlsplit(settings.api_base)
+        self.clock, self.is_loopback = clock, base.hostname in LOOPBACK
+        if base.scheme != "https" and not self.is_loopback:
+            raise ActionError(f"STRIPE_API_BASE is {base.geturl()}: keys go over https or to this machine; correct it")
         self.server_now: datetime | None = None
         self._client = _client(key, settings, self.can_write)
 
@@ -79,22 +81,19 @@ class StripeReader:
             reply = self.get(path, params)
         except NoAnswer as error:
             raise StripeUnusable(f"Stripe did not answer GET {path} ({error}); run the same command again") from error
-        if reply.status == 404:
-            return None
-        if reply.status != 200:
-            message = reply.body.get("message", "no message")
-            raise StripeUnusable(
-                f"Stripe answered {reply.status} to GET {path}: {message}; correct that, then run again"
-            )
-        return reply.body
+        if reply.status not in (200, 404):
+            said = safe_text(str(reply.body.get("message", "no message")))
+            raise StripeUnusable(f"Stripe answered {reply.status} to GET {path}: {said}; correct that, then run again")
+        return reply.body if reply.status == 200 else None
+
+    def preview(self, params: dict[str, Any]) -> Reply:
+        """The invoice that `params` would lead to; Stripe keeps nothing of it. Raises NoAnswer."""
+        return self._call("post", PREVIEW, params, {})
 
     def list(self, path: str, params: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Every object of a list, newest first, page by page. Raises StripeUnusable."""
         asked = {"limit": PAGE} | (params or {})
-        while True:
-            page = self.read(path, asked)
-            if page is None:
-                return
+        while page := self.read(path, asked):
             yield from page["data"]
             if not page["has_more"]:
                 return
@@ -108,7 +107,9 @@ class StripeReader:
         except stripe.APIConnectionError as error:
             raise NoAnswer(type(error).__name__) from error
         except stripe.StripeError as error:
-            return self._reply(error.http_status or 0, error.json_body, error.headers)
+            # Of a 200 that is no JSON the SDK makes an error that has the headers for its body.
+            body = error.json_body if (error.http_status or 0) >= 400 else None
+            return self._reply(error.http_status or 0, body, error.headers)
         return self._reply(answer.code, answer.data, answer.headers)
 
     def _reply(self, status: int, body: Any, headers: Any) -> Reply:
@@ -121,11 +122,9 @@ class StripeReader:
         found = dict(body) if isinstance(body, dict) else {}
         if status >= 400:
             found = dict(found["error"]) if isinstance(found.get("error"), dict) else {}
-        wait = lower.get("retry-after", "")
-        return Reply(
-            status, found, lower.get("request-id"), lower.get("idempotent-replayed") == "true",
-            float(wait) if wait.replace(".", "", 1).isdigit() else None,
-        )  # fmt: skip
+        wait, is_replayed = lower.get("retry-after", ""), lower.get("idempotent-replayed") == "true"
+        wait_s = float(wait) if wait.replace(".", "", 1).isdigit() else None
+        return Reply(status, found, lower.get("request-id"), is_replayed, wait_s)
 
 
 class StripeWriter(StripeReader):
@@ -148,50 +147,47 @@ class StripeWriter(StripeReader):
 
 
 def check_key(key: str, name: str, is_live_asked: bool, settings: Settings) -> bool:
-    """Whether `key` is a live one, after holding it against both switches.
+    """Whether `key` is a live one, after holding it against both switches and the SDK's debug switch.
 
     Raises LiveKeyRefused unless the key is a test key and --live absent, or a restricted live key and both set.
     """
-    if key.startswith("sk_live_"):
-        raise LiveKeyRefused(f"{name} is an unrestricted live key; make a restricted one (rk_live_…) for this runner")
-    if key.startswith(LIVE_KEYS):
-        if not (is_live_asked and settings.is_live_allowed):
-            raise LiveKeyRefused(
-                f"{name} is a live key: acting on a live account needs --live and METERWISE_LIVE=1; nothing was sent"
-            )
-        return True
-    if not key.startswith(TEST_KEYS):
-        found = "not set" if not key else "not a Stripe secret key"
+    is_live, is_allowed = key.startswith(LIVE_KEYS), is_live_asked and settings.is_live_allowed
+    if not key.startswith((*LIVE_KEYS, *TEST_KEYS, "sk_live_")):
+        found = "not a Stripe secret key" if key else "not set"
         raise ActionError(f"{name} is {found}, expected a restricted key (rk_test_…); set it in .env")
-    if is_live_asked:
-        raise LiveKeyRefused(f"--live was given but {name} is a test key; leave --live out or set a live key")
-    return False
+    refusals = {
+        "an unrestricted live key; make a restricted one (rk_live_…)": key.startswith("sk_live_"),
+        "a live key, which needs --live and METERWISE_LIVE=1; nothing was sent": is_live and not is_allowed,
+        "a live key, and STRIPE_LOG would print customers' data; unset STRIPE_LOG": is_live and settings.stripe_log,
+        "a test key and --live was given; leave --live out or set a live key": not is_live and is_live_asked,
+    }
+    for words, is_so in refusals.items():
+        if is_so:
+            raise LiveKeyRefused(f"{name} is {words}")
+    return is_live
 
 
 def _client(key: str, settings: Settings, can_write: bool) -> "stripe.StripeClient":
+    # At debug level the SDK logs whole bodies; STRIPE_LOG prints them to stderr whatever the logger's level says, and
+    # counts from the moment the SDK is imported (cli.py has taken it away before).
+    os.environ.pop("STRIPE_LOG", None)
     import stripe
 
-    # At debug level the SDK logs whole bodies, and STRIPE_LOG turns that on from outside.
+    stripe.log, stripe.enable_telemetry = None, False
     logging.getLogger("stripe").setLevel(logging.WARNING)
-    stripe.enable_telemetry = False
-    base: Any = stripe.RequestsClient if can_write else _get_only()
-    return stripe.StripeClient(
-        key,
-        max_network_retries=0,  # a retry nobody recorded is a retry nobody can explain: apply.py owns the loop
-        base_addresses={"api": settings.api_base},
-        http_client=base(timeout=settings.timeout_s),
-    )
+    http = stripe.RequestsClient(timeout=settings.timeout_s)
+    for way in ("request", "request_stream", "request_async", "request_stream_async") if not can_write else ():
+        setattr(http, way, _reading_only(getattr(http, way)))
+    # No retry of the SDK's: one that nobody recorded is one that nobody can explain. apply.py owns the loop.
+    return stripe.StripeClient(key, max_network_retries=0, base_addresses={"api": settings.api_base}, http_client=http)
 
 
-def _get_only() -> Any:
-    import stripe
+def _reading_only(send: Callable[..., Any]) -> Callable[..., Any]:
+    """For the shadow an HTTP client that cannot write, whatever the code above it tries."""
 
-    class GetOnly(stripe.RequestsClient):
-        """An HTTP client that cannot write, whatever the code above it tries."""
+    def checked(method: str, url: str, *rest: Any, **options: Any) -> Any:
+        if method.lower() != "get" and (method.lower(), urlsplit(url).path) != ("post", PREVIEW):
+            raise ShadowCannotWrite(f"the shadow was asked to {method} {url}; it reads, and writes nothing")
+        return send(method, url, *rest, **options)
 
-        def request(self, method: str, url: str, *rest: Any, **options: Any) -> Any:
-            if method.lower() != "get":
-                raise ShadowCannotWrite(f"the shadow port was asked to {method} {url}; it can only GET")
-            return super().request(method, url, *rest, **options)
-
-    return GetOnly
+    return checked

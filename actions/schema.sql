@@ -1,4 +1,4 @@
--- One table: what happened, in order. Nothing is ever changed or removed; state is derived from it (state.py).
+-- Version 1, never edited again (schema_2.sql goes on); an empty line ends a statement. One table: what happened, in order. Nothing is changed or removed.
 CREATE TABLE event (
   seq INTEGER PRIMARY KEY,
   event_id TEXT NOT NULL UNIQUE,
@@ -32,13 +32,19 @@ CREATE TABLE event (
 ) STRICT;
 
 CREATE INDEX events_of_action ON event (action_id);
+
 CREATE INDEX intents_of_customer ON event (customer_id) WHERE kind = 'intent';
+
 CREATE UNIQUE INDEX one_intent ON event (action_id, step, attempt) WHERE kind = 'intent';
+
 CREATE UNIQUE INDEX one_outcome ON event (action_id, step) WHERE kind IN ('outcome', 'reconciled');
+
 CREATE UNIQUE INDEX one_approval ON event (plan_hash, actor) WHERE kind = 'approved';
+
 CREATE UNIQUE INDEX one_webhook ON event (stripe_event_id) WHERE kind = 'webhook_seen';
 
 CREATE TRIGGER no_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
 CREATE TRIGGER no_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 
 -- INSERT OR REPLACE deletes without firing a delete trigger, through the partial indexes as well.

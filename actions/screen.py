@@ -1,54 +1,85 @@
 """What a person reads: the table of plans, one action in full, a history. Customer text passes safe_text."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import click
-
-from actions.apply import Result
 from actions.clock import Clock, stamp
 from actions.errors import ActionError
 from actions.executors import by_name
 from actions.ledger import Event
-from actions.state import Action, current, short_ids
+from actions.record import Result
+from actions.state import Action
 from actions.text import money, safe_text, table
 
+_LONG = 1_000  # a published reason may be a few sentences
+_SCORES = ("confidence", "risk_score", "pct_change", "margin", "model_version")
+WAY_ON = """\
+sending, ambiguous: `python -m actions apply --send` goes on, and looks in Stripe before it sends again.
+Still ambiguous: see the object in Stripe, then `reconcile ID --found OBJECT` or `reconcile ID --absent`.
+blocked: the history (`show ID`) says why; then `retry ID`, or `plan --undo ID` for the steps that were done."""
 
-def plans(new: list[tuple[Action, str]], actions: list[Action]) -> str:
+
+def plans(new: list[tuple[Action, str]], ids: dict[str, str]) -> str:
     """New plans with the mart's own reason, which may name the customer and is therefore not in the ledger."""
-    ids = short_ids(actions)
     rows = [[ids[action.action_id], *_what(action), safe_text(reason)] for action, reason in new]
     return table([["id", "kind", "customer", "amount", "reason"], *rows])
 
 
-def listing(shown: list[Action], actions: list[Action] | None = None) -> str:
-    """Actions with their states; of `actions` (all there are) depends how short an id may be."""
-    ids = short_ids(actions or shown)
-    rows = [[ids[action.action_id], *_what(action), action.state] for action in (shown if actions else current(shown))]
-    return table([["id", "kind", "customer", "amount", "state"], *rows])
+def listing(actions: list[Action], ids: dict[str, str]) -> str:
+    """Actions with their states, and how many have approved of how many."""
+    rows = [
+        [ids[action.action_id], *_what(action), action.state, f"{len(action.approvals)} of {action.needed}"]
+        for action in actions
+    ]
+    return table([["id", "kind", "customer", "amount", "state", "approved"], *rows])
 
 
-def everything(action: Action, published: Path) -> str:
-    """One action: what is sent, the facts it rests on, its state and history, and the mart's reason when readable."""
-    request, plan = action.request(0), action.plan
-    ends = action.approval_ends_us
-    expected = by_name(request.executor).expected(request, plan["precondition"])
+def everything(action: Action, row: dict[str, Any]) -> str:
+    """The screen to decide on: what changes, the money, why, who has to agree, what is sent on which condition.
+
+    row: the recommendation as `published` read it; the ledger has no names, so it cannot tell the reason.
+    """
+    plan, planned, currency = action.plan, action.planned, action.planned.currency or ""
+    given = "; ".join(f"{event.actor} until {stamp(event.facts['expires_us'])}" for event in action.approvals)
+    head = {
+        "id": action.action_id,
+        "state": action.state + (f", good until {stamp(ends)}" if (ends := action.approval_ends_us) else ""),
+        "kind": action.kind + (f", undoes {plan['undoes']}" if plan.get("undoes") else ""),
+        "for": f"{planned.customer_id or 'no single customer'} {planned.subscription_id or ''}",
+        "account": f"{planned.account_id}, {'LIVE' if planned.livemode else 'test'} mode",
+        "money at stake": money(planned.amount_minor or 0, currency) if currency else "none",
+        "approvals": f"{len(action.approvals)} of {action.needed} asked for" + (f": {given}" if given else ""),
+        "as of": f"{plan['as_of'] or 'now'}, expires {plan['expires_at'] or 'never'}",
+    }
+    why = {name: safe_text(str(row.get(name) or "none"), _LONG) for name in ("reason", "evidence")}
+    rules = "\n".join(f"  {safe_text(line, _LONG)}" for line in plan.get("reasoning") or ["not known"])
     parts = [
-        table(
-            [
-                ["id", action.action_id],
-                ["state", action.state],
-                *([["approved", f"until {stamp(ends)}"]] if ends else []),
-            ]
-        ),
-        "  ".join(_what(action)),
-        f"why: {_published_reason(action, published)}",
-        f"in numbers: {plan['reason']}; as of {plan['as_of']}, expires {plan['expires_at'] or 'never'}",
-        f"sends: {request.method.upper()} {request.path}\n{_json(request.params)}",
-        f"only if Stripe still says:\n{_json(expected)}",
+        _table(head),
+        _table(why | _worth(row, currency)),
+        *(_change(action) if action.steps else ["found in Stripe by `audit recover`: how it was planned is lost"]),
+        f"policy:\n{rules}",
         f"history:\n{history(list(action.events))}",
     ]
     return "\n\n".join(parts)
+
+
+def _change(action: Action) -> list[str]:
+    """Before and after, what Stripe said it would come to, the calls, and the condition they rest on."""
+    executor, precondition = by_name(action.steps[0].executor), action.plan["precondition"]
+    rows = [[safe_text(cell) for cell in cells] for cells in executor.describe(action.steps, precondition)]
+    previews = [event.facts.get("preview") for event in action.events if event.kind == "shadowed"]
+    return [
+        table([["what changes in Stripe", "before", "after"], *rows]),
+        *([f"Stripe's preview: {_preview(previews[-1])}"] if previews and previews[-1] else []),
+        "sends:\n" + _calls([asdict(action.request(step)) for step in range(len(action.steps))]),
+        f"only if Stripe still says:\n{_lines(executor.expected(action.steps[0], precondition))}",
+    ]
+
+
+def _table(found: dict[str, str]) -> str:
+    return table([[name, value.strip()] for name, value in found.items()])
 
 
 def history(events: list[Event]) -> str:
@@ -60,13 +91,25 @@ def history(events: list[Event]) -> str:
     return table([["seq", "at", "event", "action", "by", "reasoning"], *rows])
 
 
-def echo_result(result: Result, actions: list[Action]) -> str:
-    """Prints how an action ended, with the facts behind a refusal; returns the end."""
-    last, short = result.action.events[-1], short_ids(actions)[result.action.action_id]
-    click.echo(f"{short}  {result.end}: {safe_text(result.words, limit=400)}")
-    if last.kind == result.end and last.kind in ("refused", "shadowed"):
-        click.echo(_json(last.facts))
-    return result.end
+def result(ended: Result) -> str:
+    """How an action ended, with what a rehearsal would have sent, or the facts behind a refusal."""
+    last = ended.action.events[-1]
+    words = f"{ended.action.action_id}  {ended.end}: {safe_text(ended.words, limit=400)}"
+    if ended.end != last.kind:
+        return words
+    if last.kind == "shadowed":
+        found = last.facts.get("preview")
+        return f"{words}\n{_calls(last.facts['requests'])}" + (f"\n  preview: {_preview(found)}" if found else "")
+    return f"{words}\n{_lines(last.facts)}" if last.kind == "refused" else words
+
+
+def facts(action: Action) -> dict[str, Any]:
+    """An action for --json: its identifying columns, state, approvals, and the plan as it is stored."""
+    names = ("recommendation_id", "customer_id", "subscription_id", "account_id", "livemode", "currency")
+    known = {name: getattr(action.planned, name) for name in (*names, "amount_minor", "plan_hash")}
+    approvals = [{"actor": event.actor, "expires_us": event.facts["expires_us"]} for event in action.approvals]
+    return {"action_id": action.action_id, "kind": action.kind, "state": action.state, **known,
+            "approvals_needed": action.needed, "approvals": approvals, "plan": action.plan}  # fmt: skip
 
 
 def _what(action: Action) -> list[str]:
@@ -74,17 +117,39 @@ def _what(action: Action) -> list[str]:
     return [action.kind, planned.customer_id or "", money(planned.amount_minor or 0, planned.currency or "")]
 
 
-def _published_reason(action: Action, published: Path) -> str:
-    from actions.plan import read_publication
+def published(action: Action, path: Path) -> dict[str, Any]:
+    """The recommendation as it is published now; its reason says so when it cannot be had."""
+    from actions.publication import read_publication
 
     try:
-        found = read_publication(published, Clock(sleep=lambda seconds: None)).recommendations
+        found = read_publication(path, Clock(sleep=lambda seconds: None)).recommendations
     except ActionError:
-        return "the publication cannot be read now"
-    reasons = [row["reason"] for row in found if row["recommendation_id"] == action.recommendation_id]
-    return safe_text(reasons[0], limit=1_000) if reasons else "not in the publication any more"
+        return {"reason": "the publication cannot be read now"}
+    rows = [row for row in found if row["recommendation_id"] == action.recommendation_id]
+    return rows[0] if rows else {"reason": "not in the publication any more"}
 
 
-def _json(value: object) -> str:
-    lines = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
-    return "\n".join(safe_text(line) for line in lines)
+def _worth(row: dict[str, Any], currency: str) -> dict[str, str]:
+    """Expected value with its band, and the scores that the mart gives: what speaks for it, and against it."""
+    minor = [row.get(f"expected_value_{name}minor") for name in ("", "low_", "high_")]
+    band = "{}, between {} and {}".format(*("unknown" if value is None else money(value, currency) for value in minor))
+    known = {name: row[name] for name in _SCORES if row.get(name) is not None}
+    said = ", ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in known.items())
+    return {"expected value": band, "scores": safe_text(said or "none")}
+
+
+def _calls(requests: list[dict[str, Any]]) -> str:
+    return "\n".join(f"  {one['method'].upper()} {one['path']}\n{_lines(one['params'])}" for one in requests)
+
+
+def _preview(found: dict[str, Any]) -> str:
+    """What Stripe says it would come to; whole numbers in a preview are money."""
+    currency = str(found.get("currency", ""))
+    told = {name: money(value, currency) if type(value) is int else value for name, value in found.items()}
+    return safe_text("; ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items()))
+
+
+def _lines(value: dict[str, Any]) -> str:
+    """A line per field, none of them cut: what is sent is shown whole."""
+    lines = [f"    {key}: {json.dumps(value[key], sort_keys=True, ensure_ascii=False)}" for key in sorted(value)]
+    return "\n".join(safe_text(line, limit=65_536) for line in lines)

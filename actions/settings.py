@@ -7,17 +7,19 @@ from pathlib import Path
 from actions.errors import ActionError
 
 STRIPE_API = "https://api.stripe.com"
-APPROVAL_HOURS = 72  # actions.md R19
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WRITES_PER_SECOND = 2  # design.md section 8: far below Stripe's 25 per second, so that a run can be stopped
+KEYS = {"load": "STRIPE_API_KEY", "shadow": "STRIPE_SHADOW_KEY", "act": "STRIPE_ACTIONS_KEY"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """data: the state folder (METERWISE_DATA). Keys are Stripe's, empty when not set.
+    """data: the state folder (METERWISE_DATA). Keys are Stripe's, empty when not set; only `doctor` uses load_key.
 
     is_live_allowed: METERWISE_LIVE=1, the second of the two switches for a live key.
     timeout_s: seconds to wait for Stripe; the outcome of a call that took longer is unknown, not failed.
     writes_per_second: 0 turns the pacing off.
+    stripe_log: the SDK's own debug switch, which prints customers' data.
     """
 
     data: Path
@@ -25,9 +27,10 @@ class Settings:
     actions_key: str = ""
     api_base: str = STRIPE_API
     is_live_allowed: bool = False
-    approval_hours: int = APPROVAL_HOURS
     timeout_s: float = 80
     writes_per_second: int = WRITES_PER_SECOND
+    load_key: str = ""
+    stripe_log: str = ""
 
     @property
     def published(self) -> Path:
@@ -48,16 +51,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     try:
         return Settings(
             data=Path(environ.get("METERWISE_DATA") or "data").absolute(),
-            shadow_key=environ.get("STRIPE_SHADOW_KEY", ""),
-            actions_key=environ.get("STRIPE_ACTIONS_KEY", ""),
+            load_key=environ.get(KEYS["load"], ""),
+            shadow_key=environ.get(KEYS["shadow"], ""),
+            actions_key=environ.get(KEYS["act"], ""),
             api_base=environ.get("STRIPE_API_BASE") or STRIPE_API,
             is_live_allowed=environ.get("METERWISE_LIVE", "") == "1",
-            approval_hours=int(environ.get("METERWISE_APPROVAL_HOURS") or APPROVAL_HOURS),
+            stripe_log=environ.get("STRIPE_LOG", ""),
             timeout_s=float(environ.get("METERWISE_STRIPE_TIMEOUT") or 80),
             writes_per_second=int(environ.get("METERWISE_WRITES_PER_SECOND") or WRITES_PER_SECOND),
         )
     except ValueError as error:
-        raise ActionError(
-            "METERWISE_APPROVAL_HOURS, METERWISE_STRIPE_TIMEOUT and METERWISE_WRITES_PER_SECOND are numbers: "
-            f"{error}; correct it in .env"
-        ) from error
+        names = "METERWISE_STRIPE_TIMEOUT and METERWISE_WRITES_PER_SECOND"
+        raise ActionError(f"{names} are numbers: {error}; correct it in .env") from error

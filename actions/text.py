@@ -1,8 +1,10 @@
-"""Words for the terminal: customer text made harmless, money, short ids."""
+"""Words for the terminal: customer text made harmless, secrets taken out, money, tables."""
 
+import re
 import unicodedata
 
 TEXT_LIMIT = 200  # a reason is a sentence; more would push the amount off the approval screen
+MARKS = 2  # accents on one letter; a tower of them would paint over the lines above
 
 # Currencies by the decimals of their minor unit (ISO 4217; Stripe's list of zero-decimal currencies), as in the dbt
 # seed `currencies`. One that is in no list is printed in minor units, never guessed.
@@ -12,18 +14,33 @@ _BY_DECIMALS = {
     3: "bhd jod kwd omr tnd",
 }
 _DECIMALS = {code: decimals for decimals, codes in _BY_DECIMALS.items() for code in codes.split()}
-_LINES = ("Zl", "Zp")
+_UNSEEN = {"\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"}  # letters to Unicode, blanks to the eye
+_SECRETS = re.compile(r"(?<![A-Za-z0-9])(?:sk|rk|pk|whsec)_\w{4,}|(?:Bearer|Basic) [\w.~+/=-]+")
+_PART = r"[^\s@<>\"'(),;:=\\]"
+_MAIL = re.compile(rf"{_PART}+@{_PART}+\.[^\W_]+")
 
 
 def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """`text` in NFC without control, bidirectional, zero-width and private characters, at most `limit` long.
 
     Names come from customers and could otherwise repaint the screen on which a person approves.
-    Unicode category C holds all of them (Cc, Cf, Cs, Co, Cn); line and paragraph separators go too.
+    Unicode category C holds all of these (Cc, Cf, Cs, Co, Cn); line and paragraph separators and blank letters go
+    too, every other space becomes a plain one.
     """
-    kept = [char for char in text if unicodedata.category(char)[0] != "C" and unicodedata.category(char) not in _LINES]
+    kept, marks = [], 0
+    for char in text:
+        category = unicodedata.category(char)
+        marks = marks + 1 if category[0] == "M" else 0
+        if category[0] == "C" or category in ("Zl", "Zp") or char in _UNSEEN or marks > MARKS:
+            continue
+        kept.append(" " if category == "Zs" else char)
     text = unicodedata.normalize("NFC", "".join(kept))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def redact(text: str) -> str:
+    """`text` without Stripe keys, signing secrets, authorization headers and e-mail addresses: the last filter."""
+    return _MAIL.sub("[e-mail]", _SECRETS.sub("[secret]", text))
 
 
 def money(amount_minor: int, currency: str) -> str:

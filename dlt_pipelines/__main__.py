@@ -255,7 +255,10 @@ def restore(settings: Settings, file: Path, check: bool, missing: bool) -> None:
         click.echo("\n".join([*archive.check(file)[0].lines(), f"{file} is whole."]))
         return
     put_back(settings, file, _progress, only_missing=missing)
-    click.echo(f"Restored into {settings.data}. Next: make run (loads what changed since, and builds), make audit.")
+    click.echo(
+        f"Restored into {settings.data}. Next: make run (loads what changed since, and builds), make audit;"
+        " before anything is sent again: python -m actions audit recover."
+    )
 
 
 @cli.command("bench-run")

@@ -40,6 +40,7 @@ AUDIT_SCHEMA = pa.schema(
         ("actor_assurance", pa.string()),
         ("reasoning", pa.string()),
         ("body", pa.string()),
+        ("source_event_id", pa.string()),
         ("prev_hash", pa.string()),
         ("hash", pa.string()),
     ]
@@ -77,14 +78,17 @@ def load_ledger(settings: Settings, say: Callable[[str], None]) -> int:
 
 def _read_events(path: Path) -> pa.Table:
     """The table `event`, opened read-only so that a running `apply` is neither blocked nor changed."""
-    columns = ", ".join(f'"{name}"' for name in AUDIT_SCHEMA.names)
-    query = f"select {columns} from event order by seq"  # noqa: S608 - names from AUDIT_SCHEMA
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as ledger:
+            there = {name for (name,) in ledger.execute("select name from pragma_table_info('event')")}
+            # A ledger that actions has not opened for writing since has not got the column yet.
+            lacking = {"source_event_id"} - there
+            columns = ", ".join("null" if name in lacking else f'"{name}"' for name in AUDIT_SCHEMA.names)
+            query = f"select {columns} from event order by seq"  # noqa: S608 - names from AUDIT_SCHEMA
             rows = ledger.execute(query).fetchall()
     except sqlite3.Error as error:
         raise LedgerUnreadable(
-            f"{path} could not be read as the ledger of actions ({error}); run `python -m actions verify`."
+            f"{path} could not be read as the ledger of actions ({error}); run `python -m actions audit verify`."
         ) from error
     position = AUDIT_SCHEMA.names.index("livemode")
     return table_of(AUDIT_SCHEMA, [(*row[:position], bool(row[position]), *row[position + 1 :]) for row in rows])

@@ -110,7 +110,7 @@ def _preview(call: Call) -> Obj:
         currency = given.get("currency") or (sub or customer)["currency"] or "usd"
         invoice_items.entered(tried, customer, given, currency, None, f"invoice_items[{index}]", parent=parent)
     if sub:
-        invoice = _changed(sketch, sub, details)
+        invoice = _changed(sketch, sub, details, {name: params[name] for name in ("discounts",) if name in params})
     else:
         invoice = _started(sketch, customer, params, details) if "items" in details else _waiting(sketch, customer)
     if invoice is None:
@@ -121,12 +121,12 @@ def _preview(call: Call) -> Obj:
     return invoice
 
 
-def _changed(sketch: Sketch, sub: Obj, details: Given) -> Obj | None:
+def _changed(sketch: Sketch, sub: Obj, details: Given, more: Obj) -> Obj | None:
     latest = sub["latest_invoice"]
     if details.get("cancel_now"):
         prorate = details.get("proration_behavior") != "none"
         subscription_routes.stop(sketch, sub, invoice_now=True, prorate=prorate)
-    elif changes := {name: details[name] for name in UPDATED if name in details}:
+    elif changes := {name: details[name] for name in UPDATED if name in details} | more:
         given = Given({**changes, "payment_behavior": "default_incomplete"})
         subscription_routes.update(Call(sketch, {"id": sub["id"]}, given))
     return _newer(sketch, sub, latest) or _next(sketch, sub)

@@ -70,7 +70,7 @@ def test_every_consumer_exists(manifest: Manifest) -> None:
 @pytest.mark.parametrize("package", ["ml", "actions", "notebooks"])
 def test_a_consumer_reads_what_its_exposures_say_and_nothing_else(manifest: Manifest, package: str) -> None:
     known = of_layer(manifest, "marts", "features")
-    code = "\n".join(path.read_text() for path in (ROOT / package).rglob("*.py"))
+    code = "\n".join(path.read_text() for end in ("py", "sql") for path in (ROOT / package).rglob(f"*.{end}"))
     read = {name for name in re.findall(r"\b(?:marts|features)\.([a-z_0-9]+)", code) if name in known}
     said = {
         name

@@ -7,6 +7,8 @@ import tomllib
 
 import stripe
 
+from actions.executors import EXECUTORS
+from actions.policy import read_policy
 from actions.text import money
 from dlt_pipelines import stripe_api
 from tests.commands import ROOT
@@ -33,14 +35,26 @@ def test_the_runner_writes_amounts_with_the_decimals_of_the_warehouses_currencie
 
 
 def test_the_runner_never_gives_more_than_the_warehouse_recommends_at_most() -> None:
-    limits = tomllib.loads((ROOT / "actions" / "policy.toml").read_text())["max_amount_minor"]
+    policy = read_policy()
     for row in seed("action_caps"):
-        assert limits[row["kind"]][row["currency"]] == int(row["cap_minor"]), row
+        case = {"kind": row["kind"], "currency": row["currency"]}
+        cap = int(row["cap_minor"])
+        assert policy.judge(case | {"amount_minor": cap}).denial is None, row
+        assert policy.judge(case | {"amount_minor": cap + 1}).denial, row
+
+
+def test_every_kind_of_action_has_an_executor_and_a_rule() -> None:
+    kinds = {row["kind"] for row in seed("action_kinds")}
+    assert {kind for executor in EXECUTORS for kind in executor.kinds} == kinds
+    rules = tomllib.loads((ROOT / "actions" / "policy.toml").read_text())["rule"]
+    # who has to agree to another phase is said under [promotion]
+    assert {kind for rule in rules for kind in rule["when"]["kinds"]} == kinds - {"phase_change"}
 
 
 def test_every_kind_that_is_recommended_may_be_carried_out() -> None:
-    allowed = tomllib.loads((ROOT / "actions" / "policy.toml").read_text())["allowed_kinds"]
-    assert {row["kind"] for row in seed("action_kinds")} == set(allowed)
+    for row in seed("action_kinds"):
+        case = {"kind": row["kind"], "currency": "usd", "amount_minor": 1}
+        assert read_policy().judge(case).denial is None or row["kind"] == "phase_change", row
 
 
 def test_the_loader_and_the_runner_speak_the_version_that_the_sdk_pins() -> None:

@@ -1,80 +1,80 @@
-"""A change of a subscription now: POST /v1/subscriptions/{subscription}, new prices or a discount."""
+"""A change of a subscription now: POST /v1/subscriptions/{subscription}; other prices, a coupon, an experiment."""
 
-from typing import Any
-
-from actions.executors.base import Facts, carries, has_room, require
+from actions.executors import swaps
+from actions.executors.base import Facts, Row, Undo, carries, require
+from actions.executors.previews import PRORATIONS, next_invoice
+from actions.executors.subscriptions import CHANGEABLE, IMPLIED, coupons, facts_of
 from actions.port import StripeReader
 from actions.state import Request
 
-_SENT = {"tier_upgrade": {"items", "proration_behavior"}, "retention_offer": {"discounts"}}
+SHAPE = "SubscriptionUpdateParams"
+_SWAP = {"items", "proration_behavior"}
+_SENT = {"tier_upgrade": _SWAP, "right_size_downgrade": _SWAP, "price_test_assignment": _SWAP | {"metadata"},
+         "retention_offer": {"discounts"}}  # fmt: skip
 
 
 class SubscriptionChange:
-    """Undone by a new plan with the previous items, or without the discount."""
+    """Undone by the previous items, prorated in the same way, or the previous coupons; what was invoiced stays so."""
 
     name = "subscription_change"
     kinds: tuple[str, ...] = tuple(_SENT)
 
-    def plan(self, kind: str, amount_minor: int, params: Facts, precondition: Facts) -> Request:
-        """params: subscription, and items + proration_behavior or discounts. Raises BadRecommendation."""
+    def accepts(self, params: Facts) -> bool:
+        return set(params) - {"subscription"} in _SENT.values()
+
+    def plan(self, kind: str, amount_minor: int, params: Facts, precondition: Facts) -> list[Request]:
+        """params: subscription, and items + proration_behavior (+ metadata) or discounts. Raises BadRecommendation."""
         require(set(params) == _SENT[kind] | {"subscription"}, f"the params {sorted(_SENT[kind])} of a {kind}")
         require(params["subscription"] == precondition.get("subscription"), "the subscription of the precondition")
-        sent = {key: params[key] for key in sorted(_SENT[kind])}
-        if kind == "tier_upgrade":
-            sent["items"] = _with_quantities(params["items"], precondition["items"])
+        sent = {"metadata": {}} | {key: params[key] for key in sorted(_SENT[kind])}
+        if "discounts" in sent:
+            require(len(params["discounts"]) == 1 and set(params["discounts"][0]) == {"coupon"}, "one coupon")
         else:
-            require(len(params["discounts"]) == 1 and "coupon" in params["discounts"][0], "one coupon")
-        return Request(self.name, "post", f"/v1/subscriptions/{params['subscription']}", sent)
+            sent["items"] = swaps.with_quantities(params["items"], precondition["items"])
+            require(sent["proration_behavior"] in PRORATIONS, f"a proration_behavior of {', '.join(PRORATIONS)}")
+        if "metadata" in params:
+            swaps.require_metadata(params["metadata"])
+        return [Request(self.name, "post", f"/v1/subscriptions/{params['subscription']}", sent, SHAPE)]
+
+    def describe(self, steps: list[Request], precondition: Facts) -> list[Row]:
+        sent, facts = steps[0].params, self.expected(steps[0], precondition)
+        rows = swaps.rows_of(facts["items"], sent.get("items", []))
+        if "discounts" in sent:
+            rows.append(("coupons", ", ".join(facts["coupons"]) or "none", ", ".join(coupons(sent)) or "none"))
+        rows += swaps.metadata_rows(facts.get("metadata", {}), sent.get("metadata", {}))
+        if "items" in sent:
+            rows.append(("proration", "", PRORATIONS[sent["proration_behavior"]]))
+        undo = "what was before, prorated in the same way, if nothing else changed; what is invoiced stays invoiced"
+        return [*rows, ("undo", "", undo)]
 
     def expected(self, request: Request, precondition: Facts) -> Facts:
-        """Also: the customer exists, no schedule owns the subscription (Stripe would let it undo the change), the
-        tags fit into its metadata, and a new discount replaces none (`discounts` replaces the whole list).
+        """Also: the customer exists, no schedule owns the subscription (it would undo the change), what it gets can be
+        had, the tags fit, and nothing unspoken of is replaced: no coupon (the customer's own would be), no metadata.
         """
-        implied: Facts = {"is_deleted": False, "has_schedule": False, "has_room_for_metadata": True}
-        if "discounts" in request.params:
-            implied["discounts"] = []
-        return implied | precondition | {"items": _sorted(precondition.get("items", []))}
+        implied = IMPLIED | {"coupons": [], "customer_coupons": [], "unfit_coupons": []}
+        if "items" in request.params:
+            implied = IMPLIED | CHANGEABLE | {"unfit_prices": []}
+        if metadata := swaps.own(request.params.get("metadata", {})):
+            implied["metadata"] = dict.fromkeys(metadata)
+        return implied | precondition | {"items": swaps.by_id(precondition.get("items", []))}
 
     def live(self, reader: StripeReader, request: Request, expected: Facts) -> Facts:
-        """GETs of the subscription, its customer, and its items when they do not fit into it."""
-        found = reader.read(request.path)
-        if found is None:
-            return dict.fromkeys(expected) | {"is_deleted": True}
-        customer, items = reader.read(f"/v1/customers/{found['customer']}"), found["items"]["data"]
-        if found["items"]["has_more"]:
-            items = list(reader.list("/v1/subscription_items", {"subscription": found["id"]}))
-        facts: dict[str, Any] = {key: found.get(key) for key in ("customer", "currency", "livemode", "discounts")}
-        facts |= {
-            "is_deleted": customer is None or bool(customer.get("deleted")),
-            "has_schedule": found.get("schedule") is not None,
-            "has_room_for_metadata": has_room(found),
-            "subscription": found["id"],
-            "subscription_status": found["status"],
-            "items": _sorted([_item(item) for item in items]),
-        }
-        return {key: facts.get(key) for key in expected}
+        return facts_of(reader, request.path.rpartition("/")[2], expected, request.params)
 
-    def find(self, reader: StripeReader, request: Request) -> Facts | None:
-        """The subscription itself, when it carries the tags. A later action would overwrite them, so apply.py
-        starts none for the customer while an earlier one is open.
-        """
+    def preview(self, reader: StripeReader, request: Request) -> Facts | None:
+        details = {key: request.params[key] for key in ("items", "proration_behavior") if key in request.params}
+        changed = {"subscription_details": details} if details else {"discounts": request.params["discounts"]}
+        return next_invoice(reader, request.path.rpartition("/")[2], changed)
+
+    def find(self, reader: StripeReader, request: Request, since: int) -> Facts | None:
+        """The subscription, if it carries the tags: apply.py starts nothing that would overwrite them meanwhile."""
         found = reader.read(request.path)
         return found if found is not None and carries(found, request) else None
 
-
-def _item(item: dict[str, Any]) -> dict[str, Any]:
-    return {"id": item["id"], "price": item["price"]["id"], "quantity": item.get("quantity")}
-
-
-def _sorted(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(items, key=lambda item: str(item["id"]))
-
-
-def _with_quantities(items: list[dict[str, Any]], held: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Changing a price resets the quantity to 1 unless it is sent, so the licensed ones keep theirs."""
-    quantities = {item["id"]: item["quantity"] for item in held}
-    for item in items:
-        require(set(item) <= {"id", "price", "quantity"}, "items of an id and a price")
-        require(item["id"] in quantities, f"an item of the precondition, not {item['id']} (it would be added)")
-    kept = [{"quantity": quantities[item["id"]]} | item for item in items]
-    return [{key: value for key, value in item.items() if value is not None} for item in kept]
+    def compensate(self, steps: list[Request], made: dict[int, str], precondition: Facts) -> Undo | None:
+        sent, was = steps[0].params, self.expected(steps[0], precondition)
+        undo, now = swaps.reverse(was, sent)
+        if "discounts" in sent:
+            undo["discounts"] = [{"coupon": one} for one in was["coupons"]] or ""
+            now["coupons"] = coupons(sent)
+        return [Request(self.name, "post", steps[0].path, undo, SHAPE)], now

@@ -152,13 +152,12 @@ def _add_ledger(settings: Settings, writer: Writer, work: Path, say: Say) -> Non
     head, copied_head = settings.data / "ledger-head" / "head.json", work / "head.json"
     if not settings.ledger.exists():
         if head.exists():
-            say(f"{settings.ledger} is missing though {head} remembers it: run `python -m actions verify`")
+            say(f"{settings.ledger} is missing though {head} remembers it: run `python -m actions audit verify`")
         return
-    with suppress(FileNotFoundError):
-        shutil.copy(head, copied_head)
+    _copy_head(head, copied_head)
     ledger = _copy_database(settings.ledger, work)
     if not copied_head.exists() and head.exists():  # made in between: actions wrote its very first events
-        shutil.copy(head, copied_head)
+        _copy_head(head, copied_head)
         ledger = _copy_database(settings.ledger, work)
     try:
         with closing(sqlite3.connect(ledger)) as copy:
@@ -166,11 +165,19 @@ def _add_ledger(settings: Settings, writer: Writer, work: Path, say: Say) -> Non
     except sqlite3.Error as error:
         raise BackupFailed(
             f"{settings.ledger} is not the ledger of actions ({error}), so nothing was backed up; "
-            "run `python -m actions verify`."
+            "run `python -m actions audit verify`."
         ) from error
     if copied_head.exists():
         writer.add(copied_head, "ledger-head/head.json")
     writer.add(ledger, "ledger/ledger.sqlite", rows=events)
+
+
+def _copy_head(source: Path, target: Path) -> None:
+    """None when there is none. actions rewrites it in place, holding the same lock."""
+    with suppress(FileNotFoundError), source.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        target.write_bytes(file.read())
+        shutil.copymode(source, target)
 
 
 def _add_database(source: Path, name: str, writer: Writer, work: Path) -> None:

@@ -18,16 +18,20 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result as Ran
 
-from actions.apply import Result, Runner, only_runner
+from actions.apply import Runner
 from actions.approval import approve
+from actions.audit import verify
 from actions.cli import cli
 from actions.clock import Clock
+from actions.guard import only_runner, retry
 from actions.ledger import Ledger, no_point, open_or_create
-from actions.plan import Report, make_plans, read_publication
-from actions.policy import read_policy
+from actions.plan import Report, make_plans
+from actions.policy import Policy, read_policy
 from actions.port import StripeReader, StripeWriter
+from actions.publication import read_publication
+from actions.record import Result
 from actions.settings import Settings
-from actions.state import Action, Actor, choose, load_all
+from actions.state import Action, Actor, choose, load, load_all
 from tests.actions.fault_server import ACCOUNT, CUSTOMER, STALL_S, SUBSCRIPTION, World, serving
 
 WALL_US = 1_790_000_000_000_000  # September 2026; far from the sandbox's clock, as in life
@@ -89,6 +93,7 @@ def publish(settings: Settings, *rows: dict[str, Any], run_id: str = "run-1", ac
         db.execute("create schema marts; create schema meta")
         db.execute(f"create table marts.recommendations ({COLUMNS})")
         db.execute(f"create table meta.publication ({PUBLICATION})")
+        db.execute("create table marts.dim_customers (account_id varchar, customer_id varchar)")
         for row in rows:
             marks = ", ".join("?" * len(row))
             db.execute(f"insert into marts.recommendations ({', '.join(row)}) values ({marks})", list(row.values()))
@@ -105,6 +110,8 @@ class Desk:
     world: World
     now_us: int = WALL_US
     slept: list[float] = field(default_factory=list)
+    runner: type[Runner] = Runner
+    rules: Policy | None = None  # None: policy.toml as it is
 
     @property
     def clock(self) -> Clock:
@@ -117,19 +124,19 @@ class Desk:
     def publish(self, *rows: dict[str, Any], run_id: str = "run-1") -> None:
         publish(self.settings, *rows, run_id=run_id)
 
-    def plan(self, kind: str | None = None, limit: int | None = None) -> Report:
+    def plan(self, kind: str | None = None, limit: int | None = None, expect: int | None = None) -> Report:
         found = read_publication(self.settings.published, self.clock)
         settings = self.settings
         ledger = open_or_create(settings.ledger, settings.head, self.clock, found.account_id, found.livemode, "ada")
         try:
-            return make_plans(ledger, found, read_policy(), ME, kind, limit)
+            return make_plans(ledger, found, self.policy(), kind, limit, expect)
         finally:
             ledger.close()
 
-    def approve(self, *actions: Action, hours: int = 72, actor: Actor = ME) -> None:
+    def approve(self, *actions: Action, actor: Actor = ME) -> None:
         ledger = self.ledger()
         try:
-            approve(ledger, [action.action_id for action in actions], "agreed", actor, hours)
+            approve(ledger, self.policy(), [action.action_id for action in actions], "agreed", actor)
         finally:
             ledger.close()
 
@@ -150,6 +157,19 @@ class Desk:
         finally:
             ledger.close()
 
+    def port(self, send: bool) -> StripeReader:
+        return (StripeWriter if send else StripeReader)("rk_test_x", self.settings, self.clock)
+
+    def policy(self) -> Policy:
+        return self.rules or read_policy()
+
+    def retry(self, action: Action) -> None:
+        ledger = self.ledger()
+        try:
+            retry(ledger, action.action_id, "go on", ME)
+        finally:
+            ledger.close()
+
     def apply(
         self, send: bool = True, point: Callable[[str], None] = no_point, ids: tuple[str, ...] = ()
     ) -> list[Result]:
@@ -157,10 +177,9 @@ class Desk:
         ledger = self.ledger(point)
         try:
             with only_runner(self.settings.ledger):
-                port = (StripeWriter if send else StripeReader)("rk_test_x", self.settings, self.clock)
-                runner = Runner(ledger, port, read_policy(), ME, self.world.livemode, point)
+                runner = self.runner(ledger, self.port(send), self.policy(), ME, self.world.livemode, point)
                 runner.check_account()
-                return [runner.run(action, send) for action in choose(load_all(ledger), ids, send)]
+                return [runner.run(load(ledger, name), send) for name in choose(ledger, ids, send)]
         finally:
             ledger.close()
 
@@ -168,7 +187,7 @@ class Desk:
         """The kinds of all events but the first, in order."""
         ledger = self.ledger()
         try:
-            ledger.verify()
+            verify(ledger)
             return [event.kind for event in ledger.events()][1:]
         finally:
             ledger.close()
@@ -197,6 +216,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with serving(world) as address:
         data = tmp_path / "data"
         yield Desk(Settings(data, "rk_test_x", "rk_test_x", address, timeout_s=10, writes_per_second=0), world)
+
+
+@pytest.fixture
+def memory_desk(quick_path: Path) -> Desk:
+    """As `desk`, without a socket: thousands of cases."""
+    from tests.actions.harness import NOWHERE, MemoryDesk
+
+    settings = Settings(quick_path / "data", "rk_test_x", "rk_test_x", NOWHERE, timeout_s=10, writes_per_second=0)
+    return MemoryDesk(settings, World())
 
 
 def command(desk: Desk, *arguments: str, **environ: str) -> Ran:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from actions.chain import check_chain, event_hash
+from actions.chain import Head, check_chain, event_hash, write_head
 from actions.errors import LedgerAltered, NothingToDo, WrongAccount
 from actions.ledger import COLUMNS, open_or_create
 from tests.actions.conftest import Desk, credit, upgrade
 
+NAMES = ", ".join(COLUMNS)
 GUARDS = ("no_update", "no_delete", "no_replace")
 
 
@@ -54,7 +55,7 @@ def test_a_row_can_be_neither_changed_nor_removed_nor_replaced(used: Desk, state
 @pytest.mark.parametrize("kind", ["intent", "outcome", "approved"])
 def test_a_claim_cannot_be_replaced_through_its_partial_index(used: Desk, kind: str) -> None:
     db = raw(used)
-    row = dict(zip(COLUMNS, db.execute("SELECT * FROM event WHERE kind = ?", (kind,)).fetchone(), strict=True))
+    row = dict(zip(COLUMNS, db.execute(f"SELECT {NAMES} FROM event WHERE kind = ?", (kind,)).fetchone(), strict=True))
     row |= {"seq": 1_000, "event_id": "another", "hash": "another"}
     marks = ", ".join("?" * len(row))
     with pytest.raises(sqlite3.IntegrityError, match="duplicate claim"):
@@ -62,7 +63,7 @@ def test_a_claim_cannot_be_replaced_through_its_partial_index(used: Desk, kind: 
 
 
 def test_every_changed_field_of_every_row_is_found(used: Desk) -> None:
-    rows = raw(used).execute("SELECT * FROM event ORDER BY seq").fetchall()
+    rows = raw(used).execute(f"SELECT {NAMES} FROM event ORDER BY seq").fetchall()
     assert check_chain(rows) == len(rows) > 10
     for index, row in enumerate(rows):
         for column, value in enumerate(row):
@@ -94,7 +95,7 @@ def chain_anew(db: sqlite3.Connection) -> None:
     """A forger who knows the algorithm: every later hash fits again, only the head does not."""
     db.execute("UPDATE event SET actor = 'mallory' WHERE seq = 4")
     previous = db.execute("SELECT hash FROM event WHERE seq = 3").fetchone()[0]
-    for row in db.execute("SELECT * FROM event WHERE seq > 3 ORDER BY seq").fetchall():
+    for row in db.execute(f"SELECT {NAMES} FROM event WHERE seq > 3 ORDER BY seq").fetchall():
         previous, before = event_hash([*row[:-2], previous]), previous
         db.execute("UPDATE event SET prev_hash = ?, hash = ? WHERE seq = ?", (before, previous, row[0]))
 
@@ -139,9 +140,9 @@ def test_an_old_copy_of_the_ledger_is_not_acted_on(desk: Desk) -> None:
 
 
 def test_a_ledger_ahead_of_its_head_is_what_a_kill_leaves_and_is_accepted(used: Desk) -> None:
-    head = json.loads(used.settings.head.read_text())
-    row = raw(used).execute("SELECT seq, hash FROM event WHERE seq = ?", (head["seq"] - 1,)).fetchone()
-    used.settings.head.write_text(json.dumps({"seq": row[0], "hash": row[1]}))
+    ledger = used.ledger()
+    [before] = ledger.query("SELECT seq, hash FROM event WHERE seq = ?", ledger.last().seq - 1)
+    write_head(used.settings.head, Head(*before), is_forced=True)
     assert used.kinds()[-1] == "outcome"
 
 

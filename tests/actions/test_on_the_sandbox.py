@@ -143,6 +143,21 @@ def test_every_kind_is_carried_out_once_and_the_ledger_tells_it(shop: Desk) -> N
     assert command(shop, "verify").exit_code == 0
 
 
+def test_a_ledger_that_is_gone_learns_from_the_sandbox_what_was_done(shop: Desk) -> None:
+    rows = three_kinds(shop)
+    approve_all(shop, rows)
+    assert command(shop, "apply", "--send").exit_code == 0
+    for path in shop.settings.ledger.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    assert command(shop, "plan").exit_code == 7
+    recovered = command(shop, "audit", "recover")
+    assert "3 outcomes learned from Stripe" in recovered.output
+    assert command(shop, "audit", "verify", "--stripe").exit_code == 0
+    assert command(shop, "plan").exit_code == 3
+    shown = command(shop, "show", shop.actions()[0].action_id)
+    assert (shown.exit_code, "reconciled" in shown.output) == (0, True), shown.output
+
+
 @pytest.mark.parametrize("fault", WRITE_FAULTS)
 def test_each_fault_of_the_sandbox_ends_in_one_effect(shop: Desk, fault: str) -> None:
     rows = three_kinds(shop)

@@ -43,7 +43,14 @@ def test_a_changed_recommendation_supersedes_its_plan_and_voids_the_approval(des
 def test_new_evidence_alone_keeps_plan_and_approval(desk: Desk) -> None:
     row = credit()
     desk.approved(row)
-    desk.publish(row | {"evidence": '{"z": 4}', "model_version": "4", "expires_at": "2026-11-20"}, run_id="run-2")
+    news = {
+        "evidence": '{"z": 4}',
+        "model_version": "4",
+        "expires_at": "2026-11-20",
+        "risk_score": 0.4,
+        "pct_change": 2,
+    }
+    desk.publish(row | news | {"customer_tier": "strategic", "expected_value_minor": 7}, run_id="run-2")
     assert desk.plan().new == []
     assert desk.actions()[0].state == "approved"
 
@@ -74,8 +81,8 @@ def test_what_is_not_wanted_or_not_allowed_is_left_and_counted(desk: Desk) -> No
     assert report.left == {
         "held back as a control group": 1,
         "expired": 1,
-        "60000 is over the limit of 50000 minor units of usd": 1,
-        "policy allows no write_off": 1,
+        "rule 'courtesy credits up to 500 in dollars and euros': its amount_minor may be upto 50000": 1,
+        "no rule allows a write_off like this": 1,
         "over the limit": 1,
     }
 
@@ -169,7 +176,7 @@ def test_after_an_approval_has_ended_the_same_facts_can_be_approved_again(desk: 
 
 def test_one_decline_outweighs_every_approval(desk: Desk) -> None:
     (planned,) = desk.approved(credit())
-    desk.approve(planned, actor=Actor("grace", "stated"))
+    desk.approve(planned, actor=Actor("grace", "os_user"))
     ledger = desk.ledger()
     decline(ledger, [planned.action_id], "not now", Actor("joan", "stated"))
     with pytest.raises(NotApproved, match="declined"):

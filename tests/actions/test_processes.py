@@ -1,4 +1,4 @@
-"""R1 with the kernel's own SIGKILL, and R8: several runners at once."""
+"""R8: several runners at once, as commands and as threads. test_killed.py has SIGKILL, test_races.py the rounds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-import pytest
-
-from actions.apply import Runner, only_runner
+from actions.apply import Runner
+from actions.guard import only_runner
 from actions.policy import read_policy
 from actions.port import StripeWriter
 from actions.state import Action, load
@@ -34,29 +32,6 @@ def approved_now(desk: Desk, *kinds: str) -> list[Action]:
     """Approved by the wall clock, which is the one that other processes read."""
     desk.now_us = time.time_ns() // 1_000
     return desk.approved(*(KINDS[kind]() for kind in kinds))
-
-
-@pytest.mark.parametrize("kind", ["credit", "upgrade"])
-@pytest.mark.parametrize("fault", ["none", "drop after"])
-def test_a_runner_killed_at_any_point_is_continued_by_the_next(
-    desk: Desk, quick_path: Path, kind: str, fault: str
-) -> None:
-    (planned,) = approved_now(desk, kind)
-    kills = 0
-    for n in range(1, 9):
-        desk.world.reset(*([fault] if fault != "none" else []))
-        case = desk.copy(quick_path / str(n), desk.world)
-        environment = clean_environment(case.settings.data, **settings_of(desk))
-        command = [sys.executable, "-m", "tests.actions.killed", str(n)]
-        died = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60)
-        kills += died.returncode == -9
-        case.now_us = time.time_ns() // 1_000
-        if case.actions()[0].state != "done":
-            case.apply()
-        assert case.actions()[0].state == "done", case.kinds()
-        assert desk.world.effects == {planned.action_id: 1}, case.kinds()
-        assert desk.world.idempotency_errors == 0
-    assert kills == 8
 
 
 def test_four_runners_at_once_have_one_effect_per_action(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from actions.clock import Clock
 from actions.errors import ActionError, LiveKeyRefused, ShadowCannotWrite, WrongAccount
 from actions.port import StripeReader, StripeWriter, check_key
 from actions.settings import Settings
-from tests.actions.conftest import KINDS, Desk, command, credit, offer, publish, upgrade
+from tests.actions.conftest import KINDS, ME, Desk, command, credit, offer, publish, upgrade
 from tests.actions.fault_server import item
 
 
@@ -25,7 +25,7 @@ def test_the_shadow_records_the_exact_request_and_sends_nothing(desk: Desk, kind
     assert shadowed.end == "shadowed"
     assert desk.world.writes == 0
     (sent,) = desk.apply()
-    told, intent = shadowed.action.events[-1].facts, sent.action.intents[0].facts
+    ((told,), intent) = shadowed.action.events[-1].facts["requests"], sent.action.intents[0].facts
     assert told == {key: intent[key] for key in told}
 
 
@@ -78,14 +78,22 @@ def test_a_live_key_with_both_switches_is_still_refused_for_plans_of_test_mode(r
     assert ready.world.writes == 0
 
 
-def test_a_live_account_is_acted_on_with_both_switches(desk: Desk) -> None:
+def test_a_live_account_is_acted_on_with_both_switches_once_the_kind_has_left_the_shadow(desk: Desk) -> None:
     live = {"livemode": True, "precondition": json.dumps({"customer": "cus_1", "currency": "usd", "livemode": True})}
     desk.world.customer["livemode"] = True
     publish(desk.settings, credit(**live))
     command(desk, "plan")
     short = command(desk, "show").output.splitlines()[1].split()[0]
     command(desk, "approve", short, "--reason", "agreed")
-    done = command(desk, "apply", "--send", "--live", METERWISE_LIVE="1", STRIPE_ACTIONS_KEY="rk_live_x")
+    send = ("apply", "--send", "--live")
+    refused = command(desk, *send, METERWISE_LIVE="1", STRIPE_ACTIONS_KEY="rk_live_x")
+    assert (refused.exit_code, desk.world.writes) == (6, 0)
+    assert "phase shadow" in refused.output
+    ledger = desk.ledger()
+    with ledger.write():
+        earned = {"kind": "courtesy_credit", "phase": "assisted"}
+        ledger.append(desk.actions()[0].event("mode_changed", ME, "earned", earned))
+    done = command(desk, *send, METERWISE_LIVE="1", STRIPE_ACTIONS_KEY="rk_live_x")
     assert done.exit_code == 0, done.output
     assert sum(desk.world.effects.values()) == 1
 
@@ -141,7 +149,7 @@ STALE: list[tuple[str, Callable[[Desk], None], str]] = [
     ("upgrade", remove_item, "items"),
     ("offer", add_item, "items"),
     ("upgrade", delete_customer, "is_deleted"),
-    ("offer", change(discounts=["di_9"]), "discounts"),
+    ("offer", change(discounts=["di_9"]), "coupons"),
     ("credit", delete_customer, "is_deleted"),
     ("credit", lambda desk: desk.world.customer.update(currency="jpy"), "currency"),
     ("credit", lambda desk: desk.world.customer.update(currency=None), "currency"),

@@ -232,26 +232,37 @@ def write_scores(data: Path, run_id: str = "run_1") -> None:
 
 
 def write_ledger(data: Path, declined: str) -> None:
-    """An upgrade and a credit carried out on 2026-10-05, and the recommendation `declined` turned down."""
+    """An upgrade and a credit carried out on 2026-10-05, the credit then undone; `declined` was turned down."""
     items = [{"id": f"si_{part}_moved", "price": f"price_growth_{part}_usd"} for part in ("base", "calls")]
     upgrade = {"recommendation_kind": "tier_upgrade", "params": {"items": items, "proration_behavior": "none"}}
     credit = {"recommendation_kind": "courtesy_credit", "params": {"amount": -CREDIT_MINOR, "currency": "usd"}}
     # the credit has no event in the log any more: the response's date says when it was
     done = {"status": 200, "server_at": seconds(ACTED_ON)}
+    plan = {"verdict": {"approvers": 1}, "steps": [{"path": "/v1/subscriptions"}]}
+    approved = {"uid": 1, "expires_us": epoch("2026-11-23") * 1_000_000}
     events: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("planned", "cus_moved", "h1:up", plan),
+        ("planned", "cus_exact", "h1:credit", plan),
+        ("approved", "cus_moved", "h1:up", approved),
+        ("approved", "cus_exact", "h1:credit", approved),
         ("intent", "cus_moved", "h1:up", upgrade),
         ("outcome", "cus_moved", "h1:up", {"status": 200}),
         ("intent", "cus_exact", "h1:credit", credit),
         ("outcome", "cus_exact", "h1:credit", done),
         ("declined", "cus_exact", declined, {}),
+        ("planned", "cus_exact", "h1:undo", plan | {"undoes": "h1:credit-action"}),
+        ("approved", "cus_exact", "h1:undo", approved),
+        ("intent", "cus_exact", "h1:undo", credit),
+        ("outcome", "cus_exact", "h1:undo", done),
+        ("compensated", "cus_exact", "h1:credit", {}),
     ]
     rows = []
     for seq, (kind, customer_id, recommendation_id, body) in enumerate(events, start=1):
         at_us = (epoch("2026-11-22") + seq) * 1_000_000  # the runner's clock is weeks ahead of Stripe's
         subscription_id = customer_id.replace("cus_", "sub_")
         named = (recommendation_id, f"{recommendation_id}-action", 0, 0, ACCOUNT, False, customer_id, subscription_id)
-        sent = (subscription_id, None, None, f"key-{customer_id}", "plan", "usd", CREDIT_MINOR)
-        why = (MAIL, "os_user", f"because {PLANTED} asked", json.dumps(body), f"hash-{seq - 1}", f"hash-{seq}")
+        sent = (subscription_id, None, None, f"key-{customer_id}", f"plan of {recommendation_id}", "usd", CREDIT_MINOR)
+        why = (MAIL, "os_user", f"because {PLANTED} asked", json.dumps(body), None, f"hash-{seq - 1}", f"hash-{seq}")
         rows.append((seq, f"event-{seq}", at_us, at_us, kind, *named, *sent, *why))
     with duckdb.connect(str(data / "warehouse.duckdb")) as con:
-        con.executemany(f"insert into raw_ledger.audit_log values ({', '.join('?' * 26)})", rows)
+        con.executemany(f"insert into raw_ledger.audit_log values ({', '.join('?' * 27)})", rows)

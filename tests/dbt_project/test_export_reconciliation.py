@@ -71,7 +71,9 @@ def tied_out(modelled_company: Path, tmp_path_factory: pytest.TempPathFactory) -
     ids = [(each["id"], each["currency"], _major(each["total"], each["currency"])) for each in invoices[:20]]
     exports.append(_written(data / "by_id.csv", ("Invoice ID", "Currency", "Total"), ids))
     land_exports(Settings(data), [str(file) for file in exports])
-    built = dbt(data, "build", "--threads", "1", "--select", "stg_exports__invoice_amounts+", "--exclude", "tag:after_ml")
+    built = dbt(
+        data, "build", "--threads", "1", "--select", "stg_exports__invoice_amounts+", "--exclude", "tag:after_ml"
+    )
     assert built.returncode == 0, built.stdout
     return data, planted
 

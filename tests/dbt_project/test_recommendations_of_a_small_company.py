@@ -115,7 +115,8 @@ def test_an_upgrade_moves_every_item_of_the_plan_and_keeps_licensed_quantities(b
 def test_an_upgrade_that_costs_the_customer_more_says_so(builds: Builds) -> None:
     upgrade = of(builds.scored, "cus_exact")
     assert upgrade["reason"] == (
-        "Exact Quellenberg has used 50 % of the 1,000 API calls included in Starter, with 9 of 31 days of the billing period left; "
+        "Exact Quellenberg has used 50 % of the 1,000 API calls included in Starter, "
+        "with 9 of 31 days of the billing period left; "
         "the forecast takes it to 80 %. On Growth, with 5,000 included, that usage would cost USD 100.00 a period "
         "instead of USD 50.00: USD 50.00 more, so it buys headroom, not a lower bill."
     )
@@ -210,9 +211,19 @@ def test_a_credit_that_was_carried_out_is_seen_on_the_next_invoice(builds: Build
     assert outcome["is_price_invoiced"] is None
 
 
+def test_what_takes_an_action_back_is_no_action_of_its_own(builds: Builds) -> None:
+    undone = {row["recommendation_id"]: row["undone_at"] for row in rows(builds.data, "from marts.action_outcomes")}
+    assert set(undone) == {"h1:up", "h1:credit"}
+    assert undone["h1:up"] is None
+    assert undone["h1:credit"] is not None
+
+
 def test_the_audit_mart_holds_every_event_of_the_ledger_in_order(builds: Builds) -> None:
     audit = rows(builds.data, "from marts.action_audit order by seq")
-    assert [row["kind"] for row in audit] == ["intent", "outcome", "intent", "outcome", "declined"]
+    assert [row["kind"] for row in audit] == [
+        "planned", "planned", "approved", "approved", "intent", "outcome", "intent", "outcome", "declined",
+        "planned", "approved", "intent", "outcome", "compensated",
+    ]  # fmt: skip
     assert audit[0]["recorded_at"].isoformat() == "2026-11-22T00:00:01"
 
 

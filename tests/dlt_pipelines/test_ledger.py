@@ -46,6 +46,17 @@ def test_every_event_is_copied_exactly_and_a_second_copy_replaces_the_first(tmp_
     assert (types["livemode"], types["at_us"], types["wall_us"]) == ("BOOLEAN", "BIGINT", "BIGINT")
 
 
+def test_a_ledger_from_before_events_named_their_source_is_copied_without_it(tmp_path: Path) -> None:
+    settings = write_ledger(tmp_path, 2)
+    with closing(sqlite3.connect(settings.ledger)) as ledger:
+        ledger.execute("alter table event drop column source_event_id")
+    assert load_ledger(settings, print) == 2
+    assert rows(tmp_path, "select seq, source_event_id, hash from raw_ledger.audit_log order by seq") == [
+        (1, None, "hash 1"),
+        (2, None, "hash 2"),
+    ]
+
+
 def test_without_a_ledger_the_table_is_there_and_empty(tmp_path: Path) -> None:
     assert load_ledger(Settings(tmp_path), print) == 0
     assert rows(tmp_path, "select count(*) from raw_ledger.audit_log") == [(0,)]

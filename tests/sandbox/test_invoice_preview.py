@@ -35,6 +35,15 @@ def test_a_recurring_preview_leaves_out_what_comes_once(local: Local) -> None:
     assert preview(local, subscription=sub["id"], preview_mode="recurring")["total"] == 3000
 
 
+def test_a_coupon_can_be_seen_before_it_is_given(local: Local) -> None:
+    sub = local.subscribe(local.price(3000))
+    coupon = local.post("coupons", percent_off=20, duration="once")
+    shown = preview(local, subscription=sub["id"], discounts=[{"coupon": coupon["id"]}])
+    assert shown["total"] == 2400
+    local.post(f"subscriptions/{sub['id']}", discounts=[{"coupon": coupon["id"]}])
+    assert preview(local, subscription=sub["id"])["total"] == 2400
+
+
 def test_a_change_can_be_seen_before_it_is_made(local: Local) -> None:
     sub = local.subscribe(local.price(3000))
     dear, item = local.price(6000), sub["items"]["data"][0]

@@ -37,6 +37,13 @@ def test_a_schedule_from_a_subscription_holds_its_running_period(local: Local) -
     assert local.refused("subscription_schedules", from_subscription=sub["id"]).param == "from_subscription"
 
 
+def test_nothing_else_may_be_said_of_a_schedule_from_a_subscription(local: Local) -> None:
+    sub = local.subscribe(local.price())
+    changes: list[dict[str, Any]] = [{"metadata": {"a": "b"}}, {"end_behavior": "cancel"}]
+    for more in changes:
+        assert local.refused("subscription_schedules", from_subscription=sub["id"], **more).status == 400
+
+
 def test_a_phase_changes_the_price_at_the_period_end_and_old_usage_stays_on_the_old_price(local: Local) -> None:
     meter, customer = local.meter(), local.customer()
     sub = local.subscribe(local.metered(meter, 2), customer=customer)

@@ -1,4 +1,5 @@
-{# The first invoice after an action: of its subscription, or any of the customer's, because a credit waits for any. #}
+{# The first invoice after an action: of its subscription, or any of the customer's: a credit waits for any, and an
+   action that names no subscription is about all. #}
 with
 
 actions as (select * from {{ ref('int_actions_executed') }}),
@@ -12,6 +13,7 @@ numbered_invoices as (
         actions.account_id,
         actions.action_id,
         actions.kind,
+        actions.executor,
         invoices.invoice_id,
         invoices.created_at,
         invoices.total_minor,
@@ -31,7 +33,8 @@ numbered_invoices as (
             and invoices.status not in ('draft', 'void')
             and (
                 actions.kind = 'courtesy_credit'
-                or actions.subscription_id is not distinct from invoices.subscription_id
+                or actions.subscription_id is null
+                or actions.subscription_id = invoices.subscription_id
             )
             and coalesce(actions.currency = invoices.currency, true)
 
@@ -65,7 +68,7 @@ followed as (
         next_invoices.*,
         priced.is_price_invoiced,
         case
-            when next_invoices.kind = 'courtesy_credit'
+            when next_invoices.kind = 'courtesy_credit' and coalesce(next_invoices.executor = 'customer_credit', true)
                 then
                     next_invoices.starting_balance_minor < 0
                     and next_invoices.amount_due_minor < next_invoices.total_minor

@@ -18,6 +18,7 @@ ordered as (
         livemode,
         customer_id,
         subscription_id,
+        source_event_id,
         object_id,
         stripe_event_id,
         request_id,

@@ -35,6 +35,7 @@ followed as (
         actions.currency,
         actions.amount_minor,
         actions.executed_at,
+        actions.undone_at,
 
         -- revenue before and now
         months_before.mrr_minor as mrr_before_minor,

@@ -15,6 +15,7 @@ renamed as (
         cast(attempt as integer) as attempt,
         customer_id,
         subscription_id,
+        source_event_id,
         object_id,
         stripe_event_id,
         request_id,

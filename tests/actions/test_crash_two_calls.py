@@ -1,0 +1,30 @@
+"""R9. Kinds of two calls: a crash at every point of either, under every fault of either, has each effect once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.actions.conftest import Desk
+from tests.actions.faults import FAULTS
+from tests.actions.harness import Start, Tally, crash_everywhere
+from tests.actions.rows import TWO_CALLS
+
+
+@pytest.fixture
+def start(memory_desk: Desk, request: pytest.FixtureRequest) -> Start:
+    memory_desk.approved(TWO_CALLS[request.param]())
+    return Start(memory_desk)
+
+
+@pytest.mark.parametrize("start", TWO_CALLS, indirect=True)
+@pytest.mark.parametrize("calls", ["first", "second"])
+def test_a_crash_at_any_point_of_two_calls_leaves_each_effect_once(start: Start, quick_path: Path, calls: str) -> None:
+    tally = Tally()
+    for fault in FAULTS if calls == "second" else ("", *FAULTS):
+        for hours in (0, 25):
+            crash_everywhere(start, quick_path, ("", fault) if calls == "second" else (fault,), hours, tally)
+    print(tally)
+    assert tally.wrong == []
+    assert tally.cases >= 300
