@@ -9,22 +9,23 @@ sent again while Stripe remembers it, afterwards Stripe is searched for the effe
 from dataclasses import asdict
 
 from actions import errors, guard
-from actions.clock import SECOND_US
 from actions.executors import by_name
 from actions.executors.base import Facts, difference
 from actions.executors.shapes import check_shape
 from actions.governance import check_caps, check_phase
 from actions.ids import idempotency_key
 from actions.ledger import Event
-from actions.port import NoAnswer, Reply, StripeWriter
+from actions.port import LONGEST_CODE, NoAnswer, Reply, StripeWriter
 from actions.record import Recorder, Result
 from actions.state import IN_FLIGHT, Action, Request, load
 
-SKEW_S = 120
 EARLIER_S = 3_600  # a search begins so much before the first intent, by Stripe's clock
 MAX_TRIES, MAX_WAITS = 4, 8  # in one run
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-LASTING = (errors.PolicyChanged, errors.ApprovalEnded, errors.NotPromoted, errors.Exhausted)  # and so the next time
+LASTING = (  # and so the next time
+    errors.PolicyChanged, errors.ApprovalEnded, errors.NotPromoted, errors.Exhausted, errors.AlreadyPaid,
+    errors.BadRecommendation,
+)  # fmt: skip
 
 
 class Runner(Recorder):
@@ -94,12 +95,18 @@ class Runner(Recorder):
         return self._found(action) or Result(action, end, "nothing new in Stripe")
 
     def decide(self, action: Action, found: str | None, reason: str) -> Result:
-        """A person's word on a call whose end is not known: the id of the object it made, or None: it made none.
+        """A person's word on a call whose end is not known: the id of the object it made, or None: it made none. None
+        of a blocked action without such a call gives up what is left of it, so that it holds nobody up.
 
-        Stripe is asked once more, and outweighs it. Raises NotApproved when nothing is unknown, or may be under way.
+        Stripe is asked once more, and outweighs it. Raises NotApproved when nothing is unknown, or may be under way, or
+        Stripe has no such object.
         """
+        if action.open_intent is None and found is None and action.state == "blocked":
+            return self._end(action, "failed", reason, {"is_said": True})
         if action.open_intent is None:
             raise errors.NotApproved(f"{action.action_id} is {action.state}: no call of it has an unknown end")
+        if found is not None and not self._exists(guard.place(_stored(action.open_intent), found)):
+            raise errors.NotApproved("Stripe has no object of that id in its place; copy the id from the dashboard")
         if not found and not guard.is_settled(action, self.ledger.clock.now_us()):
             raise errors.NotApproved("the call may still be under way; say that again in ten minutes")
         kind = "reconciled" if found else "blocked" if action.made else "failed"
@@ -112,7 +119,7 @@ class Runner(Recorder):
         if diff:
             return self._refuse(action, diff, absent)
         try:
-            intent = self._claim(action.action_id, absent)
+            intent = self._claim(action, absent)
         except LASTING as error:
             if not action.intents and not action.made:
                 raise
@@ -128,13 +135,13 @@ class Runner(Recorder):
             return self._found(action, since=0) or self._drive(action, intent)
         return self._drive(action, intent)
 
-    def _claim(self, action_id: str, absent: Event | None) -> Event:
+    def _claim(self, seen: Action, absent: Event | None) -> Event:
         """The intent, on disk: uses up the approvals and shuts out every other way to the same effect."""
         with self.ledger.write():
-            action = load(self.ledger, action_id)
+            action = load(self.ledger, action_id := seen.action_id)
             if action.state not in ("approved", "sending", "ambiguous"):
                 raise errors.NotApproved(f"{action_id} is {action.state}, only an approved action is sent; approve it")
-            if action.open_intent != absent:
+            if action.open_intent != absent or action.calls != seen.calls:
                 raise errors.AlreadyClaimed(f"another process has begun the same step of {action_id}; apply again")
             self._check(action)
             step, planned, server = action.next_step, action.planned, self.port.server_now
@@ -169,7 +176,9 @@ class Runner(Recorder):
         return self._drive(self._note(action, intent, None, "sends the stored call again", status=0), intent)
 
     def _may_send(self, action: Action, intent: Event) -> bool:
-        """Whether the stored call may go out now, with its old key. Raises Halted."""
+        """Whether the stored call may go out now, with its old key. Raises Halted, AlreadyClaimed."""
+        if action.open_intent != intent:
+            raise errors.AlreadyClaimed(f"another process went on with {action.action_id}; see `show`")
         try:
             self._check(action)
         except LASTING:
@@ -211,13 +220,13 @@ class Runner(Recorder):
             reply = self.port.post(request.path, request.params, intent.idempotency_key or "")
         except NoAnswer as error:
             return None, f"no answer ({error})"
-        is_readable = reply.status >= 400 or reply.body.get("id")
-        return (reply, f"status {reply.status} {reply.error_code}") if is_readable else (None, "an answer of no object")
+        is_ours = reply.status >= 400 or guard.is_answer(reply, request)
+        return (reply, f"status {reply.status} {reply.error_code}") if is_ours else (None, "another object's answer")
 
     def _rejected(self, action: Action, intent: Event, reply: Reply) -> Result:
         """A 4xx: Stripe did not do it. Its code and request id are kept; its message may name a person."""
         words = f"Stripe said no: {reply.status} {reply.error_code}"
-        body = {"status": reply.status, "code": reply.error_code, "param": reply.body.get("param")}
+        body = {"status": reply.status, "code": reply.error_code, "param": str(reply.body.get("param"))[:LONGEST_CODE]}
         if reply.status in (401, 403):
             self._note(action, intent, reply, words)
             raise errors.KeyRefused(f"{words}: it does not take the key; correct that, then run apply again")
@@ -276,17 +285,6 @@ class Runner(Recorder):
         if is_first and server and action.is_past(server):
             diff["expires_at"] = {"planned": action.plan["expires_at"], "live": server.isoformat()}
         return diff
-
-    def _server_us(self) -> int:
-        """Stripe's time; this machine's while Stripe has not answered, or is a sandbox here with a clock of its own."""
-        server = None if self.port.is_loopback else self.port.server_now
-        return int(server.timestamp()) * SECOND_US if server else self.ledger.clock.now_us()
-
-    def _check_clock(self) -> None:
-        """R14, right after an answer."""
-        behind_s = (self._server_us() - self.ledger.clock.now_us()) // SECOND_US
-        if abs(behind_s) > SKEW_S:
-            raise errors.ClockSkew(f"this machine's clock is {behind_s} s behind Stripe's; set it, then run again")
 
     def _check(self, action: Action) -> None:
         """What must hold at every call. Approvals end by the later of the two clocks."""

@@ -9,7 +9,7 @@ import click
 from actions import approval, governance, guard, oversight, screen
 from actions.apply import Runner
 from actions.clock import Clock
-from actions.console import Console, cli, command, id_argument, ids_argument, live_option, reason_option
+from actions.console import Console, clean_text, cli, command, id_argument, ids_argument, live_option, reason_option
 from actions.errors import NothingToDo
 from actions.guard import only_runner
 from actions.ledger import open_or_create
@@ -165,8 +165,8 @@ def status(console: Console) -> None:
         python -m actions status
     """
     ledger, policy = console.reading(), read_policy()
-    actions = current(overview(ledger))
-    states, kinds = Counter(action.state for action in actions), sorted({action.kind for action in actions})
+    actions = overview(ledger)
+    states, kinds = Counter(one.state for one in current(actions)), sorted({one.kind for one in actions})
     phases = {kind: governance.phase(ledger, policy, kind) for kind in kinds}
     why = guard.halted(ledger)
     console.say("\n".join(f"{count:>6} {state}" for state, count in sorted(states.items())), states=states)
@@ -194,7 +194,7 @@ def retry(console: Console, action_id: str, reason: str) -> None:
 
 @command()
 @click.argument("action_id", required=False)
-@click.option("--found", metavar="OBJECT", help="You saw it in Stripe: the id of the object that the step made.")
+@click.option("--found", metavar="OBJECT", callback=clean_text, help="You saw it in Stripe: the object's id.")
 @click.option("--absent", is_flag=True, help="You made sure that Stripe did not do it.")
 @reason_option(required=False)
 @live_option

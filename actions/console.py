@@ -147,17 +147,17 @@ def command(group: click.Group = cli) -> Callable[[Callable[..., None]], click.C
     return wrap
 
 
-def clean_reason(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+def clean_text(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
     """A person's words go into the ledger for good: no control characters, no keys, no e-mail addresses."""
     cleaned = None if given is None else redact(safe_text(given, limit=1_000)).strip()
     if cleaned == "":
-        raise click.BadParameter("it is empty; say why, in a sentence")
+        raise click.BadParameter("it is empty; say it in words")
     return cleaned
 
 
 def reason_option(required: bool = True) -> Callable[..., Any]:
     told = "Why, in a sentence; kept for good, so name no person."
-    return click.option("--reason", required=required, callback=clean_reason, help=told)
+    return click.option("--reason", required=required, callback=clean_text, help=told)
 
 
 live_option = click.option("--live", is_flag=True, help="Allow a live key; METERWISE_LIVE=1 is needed as well.")

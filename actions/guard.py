@@ -8,14 +8,18 @@ from pathlib import Path
 
 from actions import errors
 from actions.clock import HOUR_US, SECOND_US
+from actions.executors.base import carries
 from actions.governance import check_phase
 from actions.ledger import Event, Ledger
 from actions.policy import Policy
-from actions.state import IN_FLIGHT, SQL, Action, Actor, load
+from actions.port import Reply
+from actions.state import IN_FLIGHT, SQL, Action, Actor, Request, load, overview
 
 KEY_LIFE_US = 23 * HOUR_US  # Stripe may forget a key after 24 h; later the same key would be a new request
 SETTLED_US = 600 * SECOND_US  # far above the longest a request can still be running at Stripe
 MISMATCH = "idempotency_error"  # the same key with other parameters: a fault of ours, a person must look
+LONGEST_ID = 255  # Stripe's limit
+WITH_VERB = 4  # slashes of a path as /v1/quotes/qt_1/finalize, which ends in a verb and has no tags
 MOST_TRIES = 8  # of a step without an answer that counts, until a person says to go on
 
 
@@ -69,11 +73,14 @@ def resume(ledger: Ledger, reason: str, actor: Actor) -> None:
 
 
 def retry(ledger: Ledger, action_id: str, reason: str, actor: Actor) -> Action:
-    """Lets `apply` go on with a blocked action. Raises NotApproved when it is not blocked."""
+    """Lets `apply` go on with a blocked action. Raises NotApproved when it is not blocked, or is being undone."""
     with ledger.write():
         action = load(ledger, action_id)
         if action.state != "blocked":
             raise errors.NotApproved(f"{action_id} is {action.state}, only a blocked action is tried again; `status`")
+        for other in overview(ledger):  # the two would wait for each other
+            if other.plan["undoes"] == action_id and other.state in IN_FLIGHT:
+                raise errors.NotApproved(f"{other.action_id} is undoing {action_id}; bring that to an end first")
         ledger.append(action.event("resumed", actor, reason, {}))
     return load(ledger, action_id)
 
@@ -123,6 +130,25 @@ def check_rivals(ledger: Ledger, action: Action) -> None:
             raise errors.OpenIntent(f"{planned.action_id} waits for {name} of the same customer; apply that first")
         if other.state == "done" and other.recommendation_id == planned.recommendation_id:
             raise errors.AlreadyPaid(f"{planned.action_id} is refused: {name} carried out the same recommendation")
+
+
+def is_answer(reply: Reply, request: Request) -> bool:
+    """Whether a 2xx shows the object that `request` makes or changes: any other one proves nothing."""
+    found = reply.body.get("id")
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+        return False
+    if "metadata" in request.params:
+        return carries(reply.body, request)
+    return request.path.count("/") < WITH_VERB or place(request, found) != f"{request.path}/{found}"
+
+
+def place(request: Request, object_id: str) -> str:
+    """Where the object that `request` makes or changes is read, if that is its id."""
+    parent, _, last = request.path.rpartition("/")
+    if last == object_id:
+        return request.path
+    is_of_verb = "metadata" not in request.params and parent.endswith(f"/{object_id}")
+    return parent if is_of_verb else f"{request.path}/{object_id}"
 
 
 def is_exhausted(action: Action, step: int, now_us: int) -> bool:

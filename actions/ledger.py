@@ -131,6 +131,8 @@ class Ledger:
     def write(self) -> Iterator[None]:
         """One transaction, taken for writing from its start; on disk (fsync) when the block has ended.
 
+        The head is written then as well, and synced by the first one and once a second: what it costs is that a tail
+        of up to a second, cut off right after a power cut, would not be missed.
         An older file is brought to this version first. Raises LedgerAltered, LedgerUnwritable, Locked.
         """
         if self.damage:

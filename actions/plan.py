@@ -159,7 +159,9 @@ def _content(row: dict[str, Any], found: Publication) -> dict[str, Any]:
     try:
         params, precondition = json.loads(row["params"]), json.loads(row["precondition"])
         held = tuple(precondition.get(key) for key in ("customer", "currency", "livemode"))
-        steps = for_kind(row["kind"], params).plan(row["kind"], row["amount_minor"], params, precondition)
+        executor = for_kind(row["kind"], params)
+        steps = executor.plan(row["kind"], row["amount_minor"], params, precondition)
+        executor.describe(steps, precondition)  # what cannot be shown cannot be decided on
         content = {key: row[key] for key in (*_COLUMNS, "kind")} | _asked(steps, precondition)
         canon(content)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

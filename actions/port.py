@@ -7,6 +7,7 @@ preview, which changes nothing.
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ LIVE_KEYS = ("rk_live_",)
 TEST_KEYS = ("rk_test_", "sk_test_")
 PREVIEW = "/v1/invoices/create_preview"
 PAGE = 100
+LONGEST_CODE = 80  # characters of what Stripe calls an error
 
 
 class NoAnswer(Exception):
@@ -44,7 +46,7 @@ class Reply:
     @property
     def error_code(self) -> str:
         """Stripe's code, else its type; empty when it sent neither."""
-        return str(self.body.get("code") or self.body.get("type") or "")
+        return str(self.body.get("code") or self.body.get("type") or "")[:LONGEST_CODE]
 
     @property
     def is_unknown(self) -> bool:
@@ -81,7 +83,7 @@ class StripeReader:
             reply = self.get(path, params)
         except NoAnswer as error:
             raise StripeUnusable(f"Stripe did not answer GET {path} ({error}); run the same command again") from error
-        if reply.status not in (200, 404):
+        if reply.status != 200 and (reply.status != 404 or not reply.body):  # a 404 that is not Stripe's says nothing
             said = safe_text(str(reply.body.get("message", "no message")))
             raise StripeUnusable(f"Stripe answered {reply.status} to GET {path}: {said}; correct that, then run again")
         return reply.body if reply.status == 200 else None
@@ -93,7 +95,9 @@ class StripeReader:
     def list(self, path: str, params: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Every object of a list, newest first, page by page. Raises StripeUnusable."""
         asked = {"limit": PAGE} | (params or {})
-        while page := self.read(path, asked):
+        while (page := self.read(path, asked)) is not None:
+            if not isinstance(page.get("data"), list):  # "nothing found" is a reason to send again
+                raise StripeUnusable(f"Stripe's answer to GET {path} is no list; run the same command again")
             yield from page["data"]
             if not page["has_more"]:
                 return
@@ -115,15 +119,16 @@ class StripeReader:
     def _reply(self, status: int, body: Any, headers: Any) -> Reply:
         """Raises NoAnswer when the body cannot be read, whatever the status says."""
         lower = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
-        if "date" in lower:
-            self.server_now = parsedate_to_datetime(lower["date"]).astimezone(UTC)
+        with suppress(ValueError):  # a date that is none must not lose the answer
+            if "date" in lower:
+                self.server_now = parsedate_to_datetime(lower["date"]).astimezone(UTC)
         if status < 400 and not isinstance(body, dict):
             raise NoAnswer(f"unreadable answer with status {status}")
         found = dict(body) if isinstance(body, dict) else {}
         if status >= 400:
             found = dict(found["error"]) if isinstance(found.get("error"), dict) else {}
         wait, is_replayed = lower.get("retry-after", ""), lower.get("idempotent-replayed") == "true"
-        wait_s = float(wait) if wait.replace(".", "", 1).isdigit() else None
+        wait_s = float(wait) if wait.replace(".", "", 1).isdecimal() else None
         return Reply(status, found, lower.get("request-id"), is_replayed, wait_s)
 
 

@@ -1,16 +1,20 @@
 """What the ledger is told of an action that is being carried out: each end in a transaction of its own."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import SystemRandom
 
 from actions import errors
+from actions.clock import SECOND_US
 from actions.executors.base import Facts
 from actions.governance import PHASE_CHANGE
 from actions.ledger import Event, Ledger, no_point
 from actions.policy import Policy
 from actions.port import Reply, StripeReader
 from actions.state import Action, Actor, derive, load
+
+SKEW_S = 120
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,22 @@ class Recorder:
     point: Callable[[str], None] = no_point
     _random: SystemRandom = field(default_factory=SystemRandom)
 
+    def _server_us(self) -> int:
+        """Stripe's time; this machine's while Stripe has not answered, or is a sandbox here with a clock of its own."""
+        server = None if self.port.is_loopback else self.port.server_now
+        return int(server.timestamp()) * SECOND_US if server else self.ledger.clock.now_us()
+
+    def _check_clock(self) -> None:
+        """R14, right after an answer."""
+        behind_s = (self._server_us() - self.ledger.clock.now_us()) // SECOND_US
+        if abs(behind_s) > SKEW_S:
+            raise errors.ClockSkew(f"this machine's clock is {behind_s} s behind Stripe's; set it, then run again")
+
+    def _exists(self, path: str) -> bool:
+        """Whether Stripe has this very object; a path that is no path has none. Raises StripeUnusable."""
+        is_path = re.fullmatch(r"(/[A-Za-z0-9_-]+)+", path, re.ASCII) is not None
+        return is_path and (self.port.read(path) or {}).get("id") == path.rpartition("/")[2]
+
     def _done(
         self, action: Action, kind: str, words: str, found: Facts, intent: Event, reply: Reply | None = None
     ) -> Result:
@@ -51,7 +71,8 @@ class Recorder:
     ) -> Result:  # fmt: skip
         """Records an end, in a transaction of its own, together with the try that brought it.
 
-        Raises AlreadyClaimed when another process has got further: its word stands.
+        Raises AlreadyClaimed when another process has got further: its word stands. Only an effect that Stripe shows
+        is recorded whatever others concluded, and nothing is concluded over a call that began meanwhile.
         """
         columns: Facts = {"step": action.next_step, "amount_minor": action.planned.amount_minor}
         columns |= {"request_id": reply.request_id if reply else None, "object_id": object_id}
@@ -62,7 +83,11 @@ class Recorder:
         is_step = kind in ("outcome", "reconciled")
         with self.ledger.write():
             now = load(self.ledger, action.action_id)
-            if now.open_intent != intent or (intent is None and now.state != action.state):
+            is_late = now.open_intent != intent or now.calls != action.calls
+            is_late = is_late or (intent is None and now.state != action.state)
+            if is_step and intent and not body.get("is_said"):
+                is_late = intent.step in now.made
+            if is_late:
                 raise errors.AlreadyClaimed(f"{action.action_id} is {now.state} by another process; see `show`")
             written = [self.ledger.append(event) for event in events]
             now = derive((*now.events, *written), self.ledger.clock.now_us())

@@ -18,7 +18,8 @@ _SCORES = ("confidence", "risk_score", "pct_change", "margin", "model_version")
 WAY_ON = """\
 sending, ambiguous: `python -m actions apply --send` goes on, and looks in Stripe before it sends again.
 Still ambiguous: see the object in Stripe, then `reconcile ID --found OBJECT` or `reconcile ID --absent`.
-blocked: the history (`show ID`) says why; then `retry ID`, or `plan --undo ID` for the steps that were done."""
+blocked: the history (`show ID`) says why; then `retry ID`, or `plan --undo ID` for the steps that were done, or
+`reconcile ID --absent` to give up what is left."""
 
 
 def plans(new: list[tuple[Action, str]], ids: dict[str, str]) -> str:

@@ -122,6 +122,11 @@ class Action:
         return [event for event in self.events if event.kind == "intent"]
 
     @property
+    def calls(self) -> list[int]:
+        """Numbers of the events that say when a call was made or was about to be, by whichever process."""
+        return [event.seq for event in self.events if event.kind in ("intent", "attempt")]
+
+    @property
     def open_intent(self) -> Event | None:
         """The newest intent of the next step, unless Stripe or a person said that it came to nothing."""
         found = [e for e in self.intents if e.step == self.next_step and self.state in IN_FLIGHT]

@@ -25,9 +25,8 @@ class CreditNote:
         email_type. The precondition has the invoice's status and `total`, what Stripe's preview must come to.
         """
         require(set(params) <= _KEYS and ("amount" in params) != ("lines" in params), f"an amount or lines of a {kind}")
-        reads.require_same(params, precondition, "invoice")
         reads.require_amount(precondition.get("total"), amount_minor)
-        require(params.get("amount", amount_minor) == amount_minor, "the amount that is approved")
+        reads.require_same(params | {"total": params.get("amount", amount_minor)}, precondition, "invoice", "total")
         require(all(set(line) <= _LINE for line in params.get("lines", [])), f"lines with {sorted(_LINE)} only")
         require(precondition.get("invoice_status") in ("open", "paid"), "an invoice that is open or paid")
         wanted = amount_minor if precondition["invoice_status"] == "paid" else None
@@ -36,14 +35,14 @@ class CreditNote:
         return [Request(self.name, "post", "/v1/credit_notes", sent, "CreditNoteCreateParams")]
 
     def describe(self, steps: list[Request], precondition: Facts) -> list[Row]:
-        invoice, currency = f"invoice {precondition['invoice']}", precondition["currency"]
+        invoice, mail = f"invoice {precondition['invoice']}", steps[0].params.get("email_type", "none")
         if reads.is_ending(steps[0]):
             return [(f"credit note on {invoice}", "issued", "void"), ("undo", "", "not possible")]
-        amount, is_open = money(precondition["total"], currency), precondition["invoice_status"] == "open"
+        amount = money(precondition["total"], precondition["currency"])
+        is_open = precondition["invoice_status"] == "open"
         after = f"{amount} less to pay" if is_open else f"{amount} credit on the customer's balance"
         undo = "the note is voided, while the invoice is open" if is_open else "not possible: a note on a paid invoice"
-        mail = ("Stripe's e-mail", "", steps[0].params["email_type"])
-        return [(invoice, precondition["invoice_status"], after), mail, ("undo", "", undo)]
+        return [(invoice, precondition["invoice_status"], after), ("e-mail by Stripe", "", mail), ("undo", "", undo)]
 
     def expected(self, request: Request, precondition: Facts) -> Facts:
         return {"is_deleted": False, "customer_currency": precondition["currency"]} | precondition

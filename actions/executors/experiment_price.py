@@ -27,6 +27,8 @@ class ExperimentPrice:
             require(params[key] == precondition.get(key), f"the {key} of the precondition ({precondition.get(key)})")
         amounts = {"unit_amount", "unit_amount_decimal", "tiers"} & set(params)
         require(len(amounts) == 1, "one of unit_amount, unit_amount_decimal, tiers")
+        amount = str(params[amounts.pop()])
+        require(amount.strip("0.") != "" and amount[0] != "-", f"an amount above 0, not {amount:.40}")
         swaps.require_metadata(params["metadata"])
         return [Request(self.name, "post", ROOT, dict(params), MAKE)]
 

@@ -1,10 +1,18 @@
 """Whether a subscription or a customer can have a price or a coupon."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from actions.executors.base import Facts
 from actions.port import StripeReader
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+def is_id(name: object) -> bool:
+    """Whether it can be the id of a price or a coupon: in a path anything else could be another call."""
+    return isinstance(name, str) and _ID.fullmatch(name) is not None
 
 
 def unfit_prices(reader: StripeReader, prices: Iterable[str], owner: Facts) -> list[str]:

@@ -42,10 +42,10 @@ class Metadata:
         owner = found and (reader.read(f"/v1/customers/{found['customer']}") if "customer" in found else found)
         if found is None or owner is None or owner.get("deleted"):
             return expected | {"is_deleted": True}
-        facts = {key: found.get(key) for key in ("currency", "livemode")} | {found["object"]: found["id"]}
+        facts = {key: found.get(key) for key in ("currency", "livemode")} | {found["object"]: found.get("id")}
         facts |= {
             "is_deleted": False,
-            "customer": owner["id"],
+            "customer": owner.get("id"),
             "subscription_status": found.get("status"),
             "has_room_for_metadata": has_room(found, request.params["metadata"]),
             "metadata": {key: (found.get("metadata") or {}).get(key) for key in expected["metadata"]},

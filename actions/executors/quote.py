@@ -1,7 +1,7 @@
 """A quote for a new subscription: drafted, then finalised so that the customer may accept it (stripe.md 4.3)."""
 
 from actions.executors.base import Facts, Row, Undo, carries, require
-from actions.executors.fits import unfit_prices
+from actions.executors.fits import is_id, unfit_prices
 from actions.executors.previews import preview
 from actions.executors.reads import customer_facts, shown
 from actions.executors.swaps import words
@@ -24,7 +24,7 @@ class Quote:
     def plan(self, kind: str, amount_minor: int, params: Facts, precondition: Facts) -> list[Request]:
         """params: customer, line_items (price, quantity), expires_at (optional). Raises BadRecommendation."""
         require(params["customer"] == precondition.get("customer"), "the customer of the precondition")
-        is_priced = [{"price"} <= set(row) <= {"price", "quantity"} for row in params["line_items"]]
+        is_priced = [is_id(row.get("price")) and set(row) <= {"price", "quantity"} for row in params["line_items"]]
         require(all(is_priced) and bool(is_priced), "line_items of a price and a quantity")
         finalize = Request(self.name, "post", f"{ROOT}/{{0}}/finalize", {}, FINALIZE)
         return [Request(self.name, "post", ROOT, {"metadata": {}} | params, CREATE), finalize]

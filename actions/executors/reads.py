@@ -12,7 +12,7 @@ NOTE_LIMIT = 500  # characters: a note is a line or two on an invoice
 def customer_facts(reader: StripeReader, customer: str) -> Facts:
     """One GET. Raises StripeUnusable. A customer that never paid has no currency yet."""
     found = reader.read(f"/v1/customers/{customer}")
-    if found is None or found.get("deleted"):
+    if found is None or found.get("deleted") or found.get("object") != "customer":  # an id with more behind it
         return {"is_deleted": True, "customer": customer}
     facts = {key: found.get(key) for key in ("currency", "livemode", "balance")}
     footer = (found.get("invoice_settings") or {}).get("footer") or None  # a cleared one is as good as none
@@ -23,7 +23,7 @@ def customer_facts(reader: StripeReader, customer: str) -> Facts:
 def invoice_facts(reader: StripeReader, invoice: str) -> Facts:
     """Two GETs, of the invoice and its customer; without a status when there is none. Raises StripeUnusable."""
     found = reader.read(f"/v1/invoices/{invoice}")
-    if found is None:
+    if found is None or found.get("object") != "invoice":
         return {"invoice": invoice, "invoice_status": None}
     keys = ("customer", "currency", "livemode", "amount_remaining", "attempt_count", "next_payment_attempt",
             "collection_method")  # fmt: skip

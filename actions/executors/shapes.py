@@ -56,12 +56,11 @@ def _check(value: Any, kind: Any, at: str) -> None:
     found: Any = next((one for one in choices if _fits(value, one)), None)
     _require(found is not None, f"{at} of another type than {type(value).__name__}")
     if hasattr(found, "__required_keys__"):
-        fields = _fields(found)
         for key in found.__required_keys__:
             _require(key in value, f"{at} with a {key}")
         for key, one in value.items():
-            _require(key in fields, f"{at} without {key}, which Stripe does not know")
-            _check(one, fields[key], f"{at}.{key}")
+            _require(key in _fields(found), f"{at} without {key}, which Stripe does not know")
+            _check(one, _fields(found)[key], f"{at}.{key}")
     elif get_origin(found) in (dict, list):
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):
             _check(one, get_args(found)[-1], f"{at}.{key}")

@@ -1,6 +1,6 @@
 """A change of a subscription now: POST /v1/subscriptions/{subscription}; other prices, a coupon, an experiment."""
 
-from actions.executors import swaps
+from actions.executors import fits, swaps
 from actions.executors.base import Facts, Row, Undo, carries, require
 from actions.executors.previews import PRORATIONS, next_invoice
 from actions.executors.subscriptions import CHANGEABLE, IMPLIED, coupons, facts_of
@@ -28,7 +28,8 @@ class SubscriptionChange:
         require(params["subscription"] == precondition.get("subscription"), "the subscription of the precondition")
         sent = {"metadata": {}} | {key: params[key] for key in sorted(_SENT[kind])}
         if "discounts" in sent:
-            require(len(params["discounts"]) == 1 and set(params["discounts"][0]) == {"coupon"}, "one coupon")
+            is_one = [set(one) for one in params["discounts"]] == [{"coupon"}]
+            require(is_one and fits.is_id(*coupons(sent)), "one coupon")
         else:
             sent["items"] = swaps.with_quantities(params["items"], precondition["items"])
             require(sent["proration_behavior"] in PRORATIONS, f"a proration_behavior of {', '.join(PRORATIONS)}")
@@ -42,8 +43,7 @@ class SubscriptionChange:
         if "discounts" in sent:
             rows.append(("coupons", ", ".join(facts["coupons"]) or "none", ", ".join(coupons(sent)) or "none"))
         rows += swaps.metadata_rows(facts.get("metadata", {}), sent.get("metadata", {}))
-        if "items" in sent:
-            rows.append(("proration", "", PRORATIONS[sent["proration_behavior"]]))
+        rows += [("proration", "", PRORATIONS[sent[key]]) for key in ("proration_behavior",) if key in sent]
         undo = "what was before, prorated in the same way, if nothing else changed; what is invoiced stays invoiced"
         return [*rows, ("undo", "", undo)]
 

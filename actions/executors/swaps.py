@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from actions.executors import fits
 from actions.executors.base import TAGS, Facts, Row, require
 
 Items = list[dict[str, Any]]
@@ -17,11 +18,11 @@ def with_quantities(items: Items, held: Items) -> Items:
     """
     quantities = {item["id"]: item["quantity"] for item in held}
     for item in items:
-        require(set(item) <= {"id", "price", "quantity"} and "price" in item, "items of an id and a price")
+        is_whole = fits.is_id(item.get("price")) and item.get("quantity", 1) is not None
+        require(is_whole and set(item) <= {"id", "price", "quantity"}, "items of an id and a price")
         require(item["id"] in quantities, f"an item of the precondition, not {item['id']} (it would be added)")
     require(len({item["id"] for item in items}) == len(items) > 0, "one item or more, each once")
-    kept = [{"quantity": quantities[item["id"]]} | item for item in items]
-    return [{key: value for key, value in item.items() if value is not None} for item in kept]
+    return [item if (kept := quantities[item["id"]]) is None else {"quantity": kept} | item for item in items]
 
 
 def swapped(held: Items, sent: Items) -> Items:
@@ -67,7 +68,7 @@ def metadata_rows(before: Facts, sent: Facts) -> list[Row]:
 def require_metadata(metadata: Any) -> None:
     """Raises BadRecommendation unless it is texts under names that are not the runner's."""
     is_texts = isinstance(metadata, dict) and all(isinstance(one, str) for one in metadata.values())
-    require(is_texts and bool(metadata), "metadata of names and texts")
+    require(is_texts and bool(metadata) and not set("".join(metadata.values())) & set("{}"), "metadata without braces")
     require(not any(key.startswith("meterwise_") for key in metadata), "metadata without the runner's own keys")
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from actions.errors import ActionError, BadRecommendation, NotPublished
 from actions.publication import MOST_ROWS, read_publication
-from tests.actions.conftest import HELD, Desk, credit, recommendation
-from tests.actions.fault_server import CUSTOMER
+from tests.actions.conftest import HELD, Desk, credit, offer, recommendation
+from tests.actions.fault_server import CUSTOMER, SUBSCRIPTION
 
 PARAMS = {"amount": -1200, "currency": "usd", "customer": CUSTOMER, "description": "x"}
 
@@ -54,6 +54,7 @@ def test_ten_thousand_recommendations_are_read_and_one_more_is_a_fault(desk: Des
         credit(params=json.dumps(PARAMS | {"customer": "cus_2"})), credit(livemode=None), credit(customer_id=None),
         credit(recommendation_id=None), credit(recommendation_id="h1:\x1b[2J"),
         recommendation("metadata_change", {"metadata": {"k": "v" * 501}, "customer": CUSTOMER}, HELD, amount_minor=0),
+        offer(precondition=json.dumps(HELD | {"subscription": SUBSCRIPTION, "items": [None]})),  # cannot be shown
     ],
 )  # fmt: skip
 def test_one_bad_row_stops_the_whole_plan_and_nothing_is_written(desk: Desk, row: dict[str, Any]) -> None:

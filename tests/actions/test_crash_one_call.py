@@ -14,6 +14,9 @@ from tests.actions.rows import NO_CALL, ONE_CALL
 KINDS = {"upgrade": upgrade, "offer": offer} | ONE_CALL
 
 
+LATE = ("", "drop after", "500 before, kept")  # with a day in between as well
+
+
 @pytest.fixture
 def start(memory_desk: Desk, request: pytest.FixtureRequest) -> Start:
     memory_desk.approved((KINDS | NO_CALL)[request.param]())
@@ -24,19 +27,18 @@ def start(memory_desk: Desk, request: pytest.FixtureRequest) -> Start:
 def test_a_crash_at_any_point_under_any_fault_leaves_one_effect(start: Start, quick_path: Path) -> None:
     tally = Tally()
     for fault in ("", *FAULTS):
-        for hours in (0, 25):
+        for hours in (0, 25) if fault in LATE else (0,):
             crash_everywhere(start, quick_path, (fault,), hours, tally)
     print(tally)
     assert tally.wrong == []
-    assert tally.cases >= 300
+    assert tally.cases >= 200
 
 
 @pytest.mark.parametrize("start", ["upgrade"], indirect=True)
 def test_so_does_one_under_two_faults(start: Start, quick_path: Path) -> None:
     tally = Tally()
-    for first in ("drop before", "500 before, kept", "409"):
-        for second in FAULTS:
-            crash_everywhere(start, quick_path, (first, second), 0, tally)
+    for second in FAULTS:
+        crash_everywhere(start, quick_path, ("500 before, kept", second), 0, tally)
     assert tally.wrong == []
 
 

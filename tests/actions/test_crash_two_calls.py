@@ -11,6 +11,8 @@ from tests.actions.faults import FAULTS
 from tests.actions.harness import Start, Tally, crash_everywhere
 from tests.actions.rows import TWO_CALLS
 
+LATE = ("", "drop after")  # with a day in between as well
+
 
 @pytest.fixture
 def start(memory_desk: Desk, request: pytest.FixtureRequest) -> Start:
@@ -23,8 +25,8 @@ def start(memory_desk: Desk, request: pytest.FixtureRequest) -> Start:
 def test_a_crash_at_any_point_of_two_calls_leaves_each_effect_once(start: Start, quick_path: Path, calls: str) -> None:
     tally = Tally()
     for fault in FAULTS if calls == "second" else ("", *FAULTS):
-        for hours in (0, 25):
+        for hours in (0, 25) if fault in LATE else (0,):
             crash_everywhere(start, quick_path, ("", fault) if calls == "second" else (fault,), hours, tally)
     print(tally)
     assert tally.wrong == []
-    assert tally.cases >= 300
+    assert tally.cases >= 250

@@ -237,7 +237,7 @@ REFUSED = [
     ("courtesy_credit", credit("cus_1", 700) | {"amount": -700.0}, ON, "a negative whole amount"),
     ("courtesy_credit", credit("cus_1", 700) | {"description": "a\x1b[2Jb"}, ON, "plain characters"),
     ("courtesy_credit", credit("cus_1", 700) | {"refund": True}, ON, "is none that"),
-    ("courtesy_credit", NOTE | {"amount": 699}, ON, "the amount that is approved"),
+    ("courtesy_credit", NOTE | {"amount": 699}, ON, "the total of the precondition"),
     ("courtesy_credit", NOTE, ON | {"total": 699}, "the exposure that is approved"),
     ("courtesy_credit", NOTE, PAID, "a credit_amount of 700"),
     ("courtesy_credit", NOTE | {"credit_amount": 700}, ON, "a credit_amount of None"),

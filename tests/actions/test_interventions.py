@@ -197,8 +197,9 @@ def test_reconcile_looks_and_never_sends(desk: Desk, fault: str) -> None:
 
 def test_a_person_says_which_object_it_was(desk: Desk) -> None:
     action = unknown(desk)
-    result = runner(desk).decide(action, "cbtxn_9", "seen in the dashboard")
-    assert (result.end, result.action.made) == ("done", {0: "cbtxn_9"})
+    by_hand = desk.world.objects.post(action.steps[0].path, {"amount": -1200, "currency": "usd"})["id"]
+    result = runner(desk).decide(action, by_hand, "seen in the dashboard")
+    assert (result.end, result.action.made) == ("done", {0: by_hand})
     with pytest.raises(NotApproved, match="no call of it"):
         runner(desk).decide(desk.actions()[0], None, "again")
 

@@ -53,13 +53,13 @@ def no_look_after_a_replayed_500(patch: pytest.MonkeyPatch) -> type[Runner]:
 
 def intent_after_the_call(patch: pytest.MonkeyPatch) -> type[Runner]:
     class Mutant(Runner):
-        def _claim(self, action_id: str, absent: Any) -> Any:
-            action = state.load(self.ledger, action_id)
+        def _claim(self, seen: Action, absent: Any) -> Any:
+            action, action_id = state.load(self.ledger, seen.action_id), seen.action_id
             planned = action.planned
             key = idempotency_key(planned.account_id, planned.livemode, action_id, 0, len(action.intents))
             self._post(action.request(0), replace(planned, idempotency_key=key))
             self.point("answered")
-            return super()._claim(action_id, absent)
+            return super()._claim(seen, absent)
 
     return Mutant
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.actions.conftest import Desk, command, credit, upgrade
+from actions import screen
+from actions.ids import canon
+from actions.port import StripeWriter
+from tests.actions.conftest import KINDS, Desk, command, credit, upgrade
+from tests.actions.rows import NO_CALL, ONE_CALL, TWO_CALLS
 
+ROWS = KINDS | ONE_CALL | TWO_CALLS | NO_CALL
 WHY = ("--reason", "because")
 
 
@@ -84,13 +90,15 @@ def test_what_is_stuck_is_told_with_the_way_on_until_a_person_decides(ready: Des
     assert "reconcile" in told.stdout
     assert first(ready)[3:10] in told.stdout
     assert code(ready, "reconcile") == 5  # it is not there
-    decision = ("--found", "cbtxn_9") if is_there else ("--absent",)
+    by_hand = StripeWriter("rk_test_x", ready.settings, ready.clock).post(
+        "/v1/customers/cus_1/balance_transactions", {"amount": -1200, "currency": "usd"}, "by hand"
+    )
+    decision = ("--found", str(by_hand.body["id"]) + "\u200b") if is_there else ("--absent",)
     decided = command(ready, "reconcile", first(ready), *decision, *WHY)
     assert decided.exit_code == (0 if is_there else 1), decided.output
     assert code(ready, "status") == 0
     assert code(ready, "reconcile") == 3
     assert ready.actions()[0].state == ("done" if is_there else "failed")
-    assert not ready.world.effects
 
 
 @pytest.mark.parametrize(
@@ -170,3 +178,23 @@ def test_a_rehearsal_of_everything_shows_before_and_after_of_what_nobody_approve
     assert told.stdout.count("shadowed") == 2
     assert "POST /v1/subscriptions/" in told.stdout
     assert not desk.world.effects
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_kind_has_a_screen_to_decide_on(memory_desk: Desk, kind: str) -> None:
+    memory_desk.approved(ROWS[kind]())
+    memory_desk.apply(send=False)
+    (action,) = memory_desk.actions()
+    text = screen.everything(action, {"reason": "because", "evidence": "{}", "expected_value_minor": 900})
+    for part in ("what changes in Stripe", "undo", "money at stake", "1 of 1", "because", "policy:", "shadowed"):
+        assert part in text
+    assert "reasoning" in text
+    assert "not known" not in text
+    json.dumps(screen.facts(action))
+
+
+def test_an_action_whose_plan_was_lost_has_a_screen_too(memory_desk: Desk) -> None:
+    (action,) = memory_desk.approved(credit())
+    lost = action.plan | {"steps": [], "precondition": {}, "recovered": True} | dict.fromkeys(("as_of", "expires_at"))
+    events = (replace(action.events[0], body=canon(lost), currency=None, amount_minor=None),)
+    assert "recover" in screen.everything(replace(action, events=events), {})

@@ -60,6 +60,9 @@ def test_a_live_kind_begins_in_shadow_and_is_sent_only_after_it_earned_it(desk: 
     ]  # fmt: skip
     assert lacking(ledger, EASY, "courtesy_credit", "auto")[0] == "it is in phase shadow, expected assisted"
     assert set(ends(desk.apply(send=False))) == {"shadowed"}
+    desk.now_us += 2 * DAY_US - 1  # and back, so that the approvals stand
+    assert lacking(ledger, EASY, "courtesy_credit", "assisted")[0] == "1 days of use in shadow, expected 2"
+    desk.now_us -= 2 * DAY_US - 1
     earned(desk, first)
     change = plan_phase_change(ledger, EASY, "courtesy_credit", "assisted", "two good days", ME)
     assert change is not None

@@ -17,7 +17,7 @@ from actions.policy import read_policy
 from actions.state import load, load_all, overview
 from tests.actions.conftest import ME, WALL_US, Desk, credit
 from tests.actions.harness import Crash, DiesAt
-from tests.actions.rows import courtesy
+from tests.actions.rows import alert, courtesy, credit_grant, credit_note, quote
 from tests.actions.rows import retry as retry_row
 
 BEFORE_THE_CALL, AFTER_IT = 4, 5  # points that a run passes: three of the commit, then these
@@ -122,26 +122,22 @@ def test_a_call_repeated_just_before_its_key_ends_is_waited_for(desk: Desk, faul
     assert sum(desk.world.effects.values()) == 1
 
 
-@pytest.mark.parametrize("row", [courtesy, retry_row])
+@pytest.mark.parametrize("row", [courtesy, credit_note, credit_grant, alert, quote, retry_row])
 def test_a_ledger_put_back_from_a_backup_together_with_its_head_does_nothing_twice(
     desk: Desk, quick_path: Path, row: Callable[..., dict[str, Any]]
 ) -> None:
-    (planned,) = desk.approved(row())
+    desk.approved(row())
     shutil.copytree(desk.settings.data, quick_path / "backup")
     assert [result.end for result in desk.apply()] == ["done"]
     effects = dict(desk.world.effects)
     desk.now_us += 25 * HOUR_US
     desk.world.keys.clear()
-    desk.world.object("/v1/invoices/in_1").update(status="open", attempt_count=1)  # as if the facts had come back
     shutil.rmtree(desk.settings.data)
     shutil.move(quick_path / "backup", desk.settings.data)
     assert desk.actions()[0].state == "approved"
     (result,) = desk.apply()
-    if row is courtesy:
-        assert result.end == "done"
-        assert desk.world.effects == effects
-    assert "reconciled" in desk.kinds()
-    assert planned.action_id == result.action.action_id
+    assert result.end in ("done", "refused")  # found by its tags, or the facts are not those of the plan any more
+    assert dict(desk.world.effects) == effects
 
 
 @pytest.mark.parametrize(("seconds", "is_refused"), [(119, False), (-119, False), (122, True), (-122, True)])
