@@ -30,7 +30,7 @@ WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shel
 .DEFAULT_GOAL := help
 .PHONY: help setup run load build train score detect alerts recommend charts publish summary plan show approve decline apply status doctor log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
-  soak-webhooks bench-run bench-ml bench-warehouse test-metrics lint format types test clean
+  soak-webhooks bench-run bench-ml bench-warehouse bench-actions soak-actions test-metrics lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -171,6 +171,12 @@ bench-ml: setup ## score forecasts on NN5, made-up panels and sandboxes, and tim
 
 bench-warehouse: setup ## time and weigh the dbt passes, at 10 million usage rows too (ONLY=100m for 100 million)
 	@$(PY) -m tests.benches.warehouse $(if $(ONLY),--only $(ONLY))
+
+bench-actions: setup ## time the runner: verify 100,000 events, plan 10,000 recommendations, start
+	@$(PY) -m tests.benches.actions
+
+soak-actions: setup ## kill the runner 400 times over every fault, and send 20,000 actions with full fsync
+	@$(PY) -m tests.benches.actions --soak
 
 test-metrics: setup ## query every metric with MetricFlow and compare it with the marts
 	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet --group bi

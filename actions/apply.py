@@ -61,7 +61,7 @@ class Runner(Recorder):
         if diff:
             return self._refuse(action, diff)
         requests = [action.request(step) for step in range(len(action.steps))]
-        preview = by_name(requests[0].executor).preview(self.port, requests[0])
+        preview = self._ask(action, lambda: by_name(requests[0].executor).preview(self.port, requests[0]))
         words = "would send " + ", ".join(f"{request.method.upper()} {request.path}" for request in requests)
         body = {"requests": [asdict(request) for request in requests], "preview": preview}
         return self._end(action, "shadowed", words, body)
@@ -262,7 +262,7 @@ class Runner(Recorder):
             begun = [int(event.facts.get("server_at", 0)) for event in action.intents if event.step == intent.step]
             since = max(min(begun) - EARLIER_S, 0)
         request = _stored(intent)
-        found = by_name(request.executor).find(self.port, request, since)
+        found = self._ask(action, lambda: by_name(request.executor).find(self.port, request, since))
         return self._done(action, "reconciled", "found in Stripe", found, intent) if found else None
 
     def _refuse(self, action: Action, diff: Facts, absent: Event | None = None) -> Result:
@@ -279,7 +279,7 @@ class Runner(Recorder):
         if not is_first and not getattr(executor, "rechecks", False):
             return {}
         expected = executor.expected(request, action.plan["precondition"])
-        diff: Facts = difference(expected, executor.live(self.port, request, expected))
+        diff: Facts = difference(expected, self._ask(action, lambda: executor.live(self.port, request, expected)))
         self._check_clock()
         server = self.port.server_now
         if is_first and server and action.is_past(server):

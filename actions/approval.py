@@ -1,5 +1,6 @@
 """A person's word: on a plan, bound to its hash, good for one use and a limited time; or on what was recommended."""
 
+import re
 from typing import Any
 
 from actions.clock import HOUR_US, stamp
@@ -10,6 +11,7 @@ from actions.policy import Policy
 from actions.state import OPEN, Action, Actor, load
 
 VERDICTS = ("agree", "wrong", "edited")
+_INVOICE = re.compile(r"in_[A-Za-z0-9_]{1,60}")  # whatever else is typed does not get into the ledger
 CANNOT = "{id} is {state}, only a planned action can be {verb}; `python -m actions plan` makes a new plan if one is due"
 
 
@@ -52,8 +54,10 @@ def review(ledger: Ledger, subject: str, verdict: str, reason: str, actor: Actor
     if verdict not in VERDICTS:
         raise NotApproved(f"a review is {', '.join(VERDICTS)}, not {verdict}")
     events = ledger.events(subject)
-    if not events and not subject.startswith("in_"):
-        raise UnknownAction(f"{subject} is neither an action nor an invoice; `python -m actions show` lists actions")
+    if not events and not _INVOICE.fullmatch(subject):
+        raise UnknownAction(
+            f"{subject[:40]!r} is neither an action nor an invoice; `python -m actions show` lists actions"
+        )
     with ledger.write():
         if events:
             action = load(ledger, subject)

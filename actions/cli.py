@@ -195,7 +195,7 @@ def retry(console: Console, action_id: str, reason: str) -> None:
 @command()
 @click.argument("action_id", required=False)
 @click.option("--found", metavar="OBJECT", callback=clean_text, help="You saw it in Stripe: the object's id.")
-@click.option("--absent", is_flag=True, help="You made sure that Stripe did not do it.")
+@click.option("--absent", is_flag=True, help="Stripe did not do it; of a blocked one: give up the rest.")
 @reason_option(required=False)
 @live_option
 def reconcile(

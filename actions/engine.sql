@@ -16,13 +16,14 @@ FROM event AS first
 WHERE seq IN (SELECT min(seq) FROM event WHERE action_id IS NOT NULL GROUP BY action_id) ORDER BY seq
 
 -- :rivals (customer, action, recommendation) actions that may stand in the way of this one: those of the customer that
--- were sent and have neither ended nor done all their steps, and those of the recommendation that were ever sent
-SELECT DISTINCT action_id FROM event AS sent
+-- were sent and have neither ended nor done all their steps, and those of the recommendation that were ever sent. Without the hints
+-- SQLite, which has no statistics here, reads every intent there ever was.
+SELECT DISTINCT action_id FROM event AS sent INDEXED BY intents_of_customer
 WHERE kind = 'intent' AND customer_id = ?1 AND action_id <> ?2
   AND NOT EXISTS (SELECT 1 FROM event AS e WHERE e.action_id = sent.action_id
     AND e.kind IN ('failed', 'refused', 'expired', 'compensated'))
   AND (SELECT count(*) FROM event AS e WHERE e.action_id = sent.action_id AND e.kind IN ('outcome', 'reconciled'))
-    < (SELECT json_array_length(e.body, '$.steps') FROM event AS e
+    < (SELECT json_array_length(e.body, '$.steps') FROM event AS e INDEXED BY events_of_action
       WHERE e.action_id = sent.action_id AND e.kind = 'planned')
 UNION
 SELECT action_id FROM event

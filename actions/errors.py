@@ -56,6 +56,10 @@ class KeyRefused(ActionError):
     """Stripe does not accept the key for a write; it says so before doing anything."""
 
 
+class OddAnswer(Undecided):
+    """An object of Stripe's is not shaped as it should be, so nothing about it can be concluded."""
+
+
 class OpenIntent(Undecided):
     """An earlier action on the same customer was sent and its end is not known."""
 

@@ -46,7 +46,7 @@ def halt_file(ledger_path: Path) -> Path:
 def halted(ledger: Ledger) -> str | None:
     """Why nothing may be sent, None when it may. Read before every call."""
     if os.environ.get("METERWISE_HALT", "") not in ("", "0"):
-        return "METERWISE_HALT is set"
+        return "METERWISE_HALT is set (unset it first)"
     if halt_file(ledger.path).exists():
         return f"{halt_file(ledger.path)} exists"
     newest = ledger.query(SQL["switch"])
@@ -55,6 +55,7 @@ def halted(ledger: Ledger) -> str | None:
 
 def write_halt(ledger_path: Path) -> None:
     """Stops every runner before its next call, also when the ledger itself cannot be opened."""
+    ledger_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     halt_file(ledger_path).touch(mode=0o600)
 
 

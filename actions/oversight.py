@@ -176,7 +176,9 @@ def export(console: Console, to: TextIO | None) -> None:
         python -m actions audit export --to ledger.jsonl
     """
     out = to or (io.StringIO() if console.is_json else click.get_text_stream("stdout"))
-    console.data["events"] = auditing.export(console.reading(), out)
+    count = console.data["events"] = auditing.export(console.reading(), out)
+    if to is not None:
+        console.say(f"{count} events written to {to.name}")
     if isinstance(out, io.StringIO):
         console.data["lines"] = [json.loads(line) for line in out.getvalue().splitlines()]
 

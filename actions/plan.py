@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from actions.clock import HOUR_US
-from actions.errors import BadRecommendation, CannotUndo, NotApproved
-from actions.executors import by_name, for_kind
+from actions.errors import BadRecommendation, CannotUndo, NotApproved, NotPromoted
+from actions.executors import KINDS, by_name, for_kind
 from actions.executors.shapes import check_shape
 from actions.governance import PHASE_CHANGE, agreement, check_evidence, check_size, phase
 from actions.ids import action_id, canon, digest
@@ -112,6 +112,9 @@ def plan_phase_change(
 
     Raises NotPromoted, naming all that is lacking.
     """
+    kinds = sorted(KINDS - {PHASE_CHANGE})
+    if kind not in kinds:
+        raise NotPromoted(f"{kind[:40]!r} is no kind that has phases; expected one of {', '.join(kinds)}")
     params, (account_id, livemode) = {"kind": kind, "phase": wanted}, ledger.account()
     columns: dict[str, Any] = {"account_id": account_id, "livemode": livemode}
     if wanted == "shadow":

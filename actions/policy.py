@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actions.errors import BadPolicy
+from actions.executors import KINDS
 from actions.ids import canon, digest
 
 POLICY_FILE = Path(__file__).with_name("policy.toml")
@@ -20,6 +21,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "a whole number": lambda value: type(value) is int and value >= 0,
     "a number from 1": lambda value: type(value) is int and value >= 1,
     "a number": lambda value: type(value) in (int, str) and (_number(value) or 0) >= 0 and _number(value) is not None,
+    "a share from 0 to 1": lambda value: (share := _number(value)) is not None and 0 <= share <= 1,
     "true": lambda value: value is True,
     "true or false": lambda value: isinstance(value, bool),
     "shadow or assisted": lambda value: value in PHASES[:2],  # nothing begins in auto: it is earned
@@ -78,7 +80,8 @@ class Policy:
                 asked.append((then.get("approvers", 0), then.get("hours", hours)))
                 is_allowed |= not _tightens(rule)
                 says = "denied" if faults else f"{asked[-1][0] or 'no'} approver(s), {asked[-1][1]} h"
-            reasoning.append(f"{name}: {'; '.join(facts + faults) or 'always'}: {says}")
+            seen = facts + faults if applies else facts
+            reasoning.append(f"{name}: {'; '.join(seen) or 'always'}: {says}")
         if not is_allowed and not denials:
             kind = case.get("kind")
             denials = [f"no rule allows a {kind[:40] if isinstance(kind, str) else 'thing'} like this"]
@@ -143,7 +146,7 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
 
 def _check(found: Any, shape: Any, where: str) -> None:
     if isinstance(shape, dict):
-        _require(isinstance(found, dict), where, "a table")
+        _require(isinstance(found, dict) and bool(found), where, "a table that is not empty")
         missing = [key for key in shape if key[-1] not in "?*" and key not in found]
         _require(not missing, where, f"also {', '.join(missing)}")
         for key, value in found.items():
@@ -159,7 +162,7 @@ def _check(found: Any, shape: Any, where: str) -> None:
 
 
 def _check_rule(name: str, when: dict[str, Any], then: dict[str, Any], known: dict[str, list[str]]) -> None:
-    for key, values in known.items():
+    for key, values in (known | {"kinds": sorted(KINDS)}).items():  # a misspelt one in a `deny` would deny nothing
         _require(set(when.get(key, [])) <= set(values), f"{name}.{key}", f"some of {', '.join(values)}")
     _require("amount_minor" not in when or "currencies" in when, name, "currencies beside an amount in minor units")
     _require(len({"deny", "auto", "approvers"} & set(then)) == 1, name, "one of deny, approvers and auto in `then`")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import SystemRandom
+from typing import TypeVar
 
 from actions import errors
 from actions.clock import SECOND_US
@@ -15,6 +16,7 @@ from actions.port import Reply, StripeReader
 from actions.state import Action, Actor, derive, load
 
 SKEW_S = 120
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Recorder:
         behind_s = (self._server_us() - self.ledger.clock.now_us()) // SECOND_US
         if abs(behind_s) > SKEW_S:
             raise errors.ClockSkew(f"this machine's clock is {behind_s} s behind Stripe's; set it, then run again")
+
+    def _ask(self, action: Action, look: Callable[[], Answer]) -> Answer:
+        """What an executor reads of Stripe. Raises OddAnswer, so that one odd object does not end the whole run."""
+        try:
+            return look()
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise errors.OddAnswer(
+                f"Stripe's answer for {action.action_id} lacks what was expected ({error!r}); look at it in Stripe, "
+                "then run again"
+            ) from error
 
     def _exists(self, path: str) -> bool:
         """Whether Stripe has this very object; a path that is no path has none. Raises StripeUnusable."""

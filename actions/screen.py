@@ -54,7 +54,8 @@ def everything(action: Action, row: dict[str, Any]) -> str:
         "approvals": f"{len(action.approvals)} of {action.needed} asked for" + (f": {given}" if given else ""),
         "as of": f"{plan['as_of'] or 'now'}, expires {plan['expires_at'] or 'never'}",
     }
-    why = {name: safe_text(str(row.get(name) or "none"), _LONG) for name in ("reason", "evidence")}
+    said = {"reason": str(row.get("reason") or "none"), "evidence": _evidence(row.get("evidence"), currency)}
+    why = {name: safe_text(text, _LONG) for name, text in said.items()}
     rules = "\n".join(f"  {safe_text(line, _LONG)}" for line in plan.get("reasoning") or ["not known"])
     parts = [
         _table(head),
@@ -71,9 +72,12 @@ def _change(action: Action) -> list[str]:
     executor, precondition = by_name(action.steps[0].executor), action.plan["precondition"]
     rows = [[safe_text(cell) for cell in cells] for cells in executor.describe(action.steps, precondition)]
     previews = [event.facts.get("preview") for event in action.events if event.kind == "shadowed"]
+    said = "not asked for yet; `apply ID` without --send asks, where Stripe has one"
+    if previews:
+        said = _preview(previews[-1]) if previews[-1] else "Stripe has none for this"
     return [
         table([["what changes in Stripe", "before", "after"], *rows]),
-        *([f"Stripe's preview: {_preview(previews[-1])}"] if previews and previews[-1] else []),
+        f"Stripe's preview: {said}",
         "sends:\n" + _calls([asdict(action.request(step)) for step in range(len(action.steps))]),
         f"only if Stripe still says:\n{_lines(executor.expected(action.steps[0], precondition))}",
     ]
@@ -137,6 +141,19 @@ def _worth(row: dict[str, Any], currency: str) -> dict[str, str]:
     known = {name: row[name] for name in _SCORES if row.get(name) is not None}
     said = ", ".join(f"{name} {value if isinstance(value, str) else f'{value:.3g}'}" for name, value in known.items())
     return {"expected value": band, "scores": safe_text(said or "none")}
+
+
+def _evidence(published: object, currency: str) -> str:
+    """The mart's JSON in words, amounts as money; as it is when it is none."""
+    try:
+        found = dict(json.loads(str(published)))
+    except (TypeError, ValueError):
+        return str(published or "none")
+    said = {
+        name.removesuffix("_minor"): money(value, currency) if name.endswith("_minor") and type(value) is int else value
+        for name, value in found.items()
+    }
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items()) or "none"
 
 
 def _calls(requests: list[dict[str, Any]]) -> str:

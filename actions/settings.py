@@ -47,9 +47,9 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Raises ActionError when a number is not one."""
+    """Raises ActionError when a number is not one, or is below what makes sense."""
     try:
-        return Settings(
+        found = Settings(
             data=Path(environ.get("METERWISE_DATA") or "data").absolute(),
             load_key=environ.get(KEYS["load"], ""),
             shadow_key=environ.get(KEYS["shadow"], ""),
@@ -60,6 +60,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             timeout_s=float(environ.get("METERWISE_STRIPE_TIMEOUT") or 80),
             writes_per_second=int(environ.get("METERWISE_WRITES_PER_SECOND") or WRITES_PER_SECOND),
         )
+        if not (0 < found.timeout_s < 3_600 and found.writes_per_second >= 0):
+            raise ValueError("expected over 0 and under 3,600 seconds, and 0 (no pacing) or more writes")
+        return found
     except ValueError as error:
         names = "METERWISE_STRIPE_TIMEOUT and METERWISE_WRITES_PER_SECOND"
         raise ActionError(f"{names} are numbers: {error}; correct it in .env") from error

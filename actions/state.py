@@ -226,7 +226,7 @@ def find(actions: list[Action], prefix: str) -> Action:
     found = [action for action in current(actions) if wanted and _bare(action).startswith(wanted)]
     found = [action for action in actions if _bare(action) == wanted] or found
     if len(found) != 1:
-        raise UnknownAction(f"{len(found)} actions begin with {prefix!r}, expected one; `python -m actions show`")
+        raise UnknownAction(f"{len(found)} actions begin with {prefix[:60]!r}, expected one; `python -m actions show`")
     return found[0]
 
 

@@ -15,7 +15,7 @@ _BY_DECIMALS = {
 }
 _DECIMALS = {code: decimals for decimals, codes in _BY_DECIMALS.items() for code in codes.split()}
 _UNSEEN = {"\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"}  # letters to Unicode, blanks to the eye
-_SECRETS = re.compile(r"(?<![A-Za-z0-9])(?:sk|rk|pk|whsec)_\w{4,}|(?:Bearer|Basic) [\w.~+/=-]+")
+_SECRETS = re.compile(r"(?<![A-Za-z0-9])(?:sk|rk|pk|whsec)_(?!(?:test|live)_(?!\w))\w{4,}|(?:Bearer|Basic) [\w.~+/=-]+")
 _PART = r"[^\s@<>\"'(),;:=\\]"
 _MAIL = re.compile(rf"{_PART}+@{_PART}+\.[^\W_]+")
 

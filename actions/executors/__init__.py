@@ -19,6 +19,7 @@ EXECUTORS: tuple[Executor, ...] = (
     CustomerCredit(), CreditNote(), CreditGrant(), BillingAlert(), RetryPayment(), InvoiceNote(), Decision(),
     SubscriptionChange(), ScheduleChange(), Quote(), ExperimentPrice(), Metadata(),
 )  # fmt: skip
+KINDS = frozenset(kind for executor in EXECUTORS for kind in executor.kinds)
 
 
 def for_kind(kind: str, params: Facts) -> Executor:

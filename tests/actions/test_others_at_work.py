@@ -16,14 +16,16 @@ from actions.clock import HOUR_US, SECOND_US
 from actions.errors import ActionError, AlreadyClaimed, BadRecommendation, NotApproved, StripeUnusable
 from actions.executors.shapes import check_shape
 from actions.guard import retry
-from actions.ledger import no_point
+from actions.ids import canon
+from actions.ledger import Event, no_point
 from actions.plan import plan_undo
-from actions.state import Action, load
+from actions.state import Action, Actor, derive, load
 from tests.actions.conftest import ME, Desk, credit
 from tests.actions.fault_server import Answer
 from tests.actions.harness import Crash
-from tests.actions.rows import quote
+from tests.actions.rows import courtesy, quote
 from tests.actions.rows import retry as retry_row
+from tests.actions.scenarios import capped
 
 BALANCE = "/v1/customers/cus_1/balance_transactions"
 
@@ -246,3 +248,33 @@ def test_a_step_that_cannot_be_sent_any_more_waits_for_a_person(desk: Desk, monk
     undo = plan_undo(ledger, desk.policy(), load(ledger, one(desk).action_id), "give it up", ME)
     desk.approve(undo)
     assert [result.end for result in desk.apply()] == ["done"]
+
+
+def test_two_approvals_of_one_person_under_two_names_count_once(desk: Desk) -> None:
+    """Written at the same moment, before either could see the other; the user's number is the same."""
+    (action,) = desk.approved(credit())
+    wanted = replace(action.planned, body=canon(action.plan | {"verdict": {"approvers": 2, "hours": 72, "rules": []}}))
+    until = desk.now_us + HOUR_US
+
+    def given(name: str, uid: int) -> Event:
+        return action.event("approved", Actor(name, "os_user"), "agreed", {"expires_us": until, "uid": uid})
+
+    assert derive([wanted, given("ada", 1000), given("ada2", 1000)], desk.now_us).state == "planned"
+    assert derive([wanted, given("ada", 1000), given("grace", 1001)], desk.now_us).state == "approved"
+
+
+def test_what_nobody_knows_counts_towards_a_cap(desk: Desk) -> None:
+    """One action a day: the first may have been done, so there is no room for a second."""
+    desk.rules = capped(desk.policy(), 1)
+    desk.approved(courtesy(1), courtesy(2))
+    desk.world.faults = ["drop before"] * 4
+    assert sorted(result.end for result in desk.apply()) == ["ambiguous", "refused"]
+    assert len({event.action_id for action in desk.actions() for event in action.intents}) == 1
+
+
+def test_one_odd_object_does_not_end_the_run_for_the_others(desk: Desk) -> None:
+    desk.approved(courtesy(), credit())
+    del desk.world.customer["id"]
+    assert [result.end for result in desk.apply()] == ["ambiguous", "ambiguous"]
+    assert "expected (KeyError('id'))" in desk.apply()[0].words
+    assert desk.world.writes == 0

@@ -198,3 +198,24 @@ def test_an_action_whose_plan_was_lost_has_a_screen_too(memory_desk: Desk) -> No
     lost = action.plan | {"steps": [], "precondition": {}, "recovered": True} | dict.fromkeys(("as_of", "expires_at"))
     events = (replace(action.events[0], body=canon(lost), currency=None, amount_minor=None),)
     assert "recover" in screen.everything(replace(action, events=events), {})
+
+
+@pytest.mark.parametrize("name", ["METERWISE_STRIPE_TIMEOUT", "METERWISE_WRITES_PER_SECOND"])
+@pytest.mark.parametrize("value", ["nan", "-1", "inf", "x"])
+def test_a_number_that_makes_no_sense_is_refused_before_anything_is_sent(ready: Desk, name: str, value: str) -> None:
+    ended = command(ready, "apply", "--send", **{name: value})
+    assert (ended.exit_code, ready.world.writes) == (1, 0)
+    assert "correct it in .env" in ended.stderr
+
+
+def test_halt_is_kept_where_there_is_no_ledger_yet(desk: Desk) -> None:
+    assert code(desk, "halt", *WHY) == 3
+    assert desk.settings.ledger.with_name("HALT").exists()
+
+
+def test_an_export_to_a_file_says_how_much_and_where(ready: Desk, tmp_path: Path) -> None:
+    to = tmp_path / "ledger.jsonl"
+    said = command(ready, "audit", "export", "--to", str(to)).stdout
+    count = len(log(ready))
+    assert said.splitlines() == [f"{count} events written to {to}"]
+    assert command(ready, "show", "x" * 10_000).stderr.endswith("expected one; `python -m actions show`\n")

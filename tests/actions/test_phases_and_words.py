@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -118,8 +119,9 @@ def test_auto_needs_a_rule_two_people_and_is_over_at_once_when_a_person_says_so(
 def test_a_kind_that_no_rule_names_is_never_promoted(desk: Desk) -> None:
     desk.publish()
     desk.plan()
+    ruled = [rule for rule in EASY.rule if "courtesy_credit" not in rule["when"]["kinds"]]
     with pytest.raises(NotPromoted, match="no rule"):
-        plan_phase_change(desk.ledger(), live(desk).rules or POLICY, "write_off", "assisted", "please", ME)
+        plan_phase_change(desk.ledger(), replace(EASY, rule=ruled), "courtesy_credit", "assisted", "please", ME)
 
 
 def test_a_review_is_of_an_action_or_an_explanation_and_the_newest_word_of_a_person_counts(desk: Desk) -> None:
@@ -188,3 +190,17 @@ def test_a_batch_is_approved_whole_or_not_at_all(desk: Desk) -> None:
     batches = [action.approvals[0].facts["batch"] for action in done]
     assert batches[0] == batches[1]
     assert batches[0]["size"] == 2
+
+
+def test_nothing_but_kinds_and_invoice_ids_gets_into_the_ledger_as_a_name(desk: Desk) -> None:
+    desk.approved(credit())
+    ledger = desk.ledger()
+    before = ledger.last().seq
+    for name, wanted in product(("ada@example.com", "phase_change", ""), ("shadow", "assisted", "auto")):
+        with pytest.raises(NotPromoted, match="no kind that has phases; expected one of"):
+            plan_phase_change(ledger, POLICY, name, wanted, "because", GRACE)
+    for subject in ("in_ada@example.com", "in_", "in_1\x1b[2J", "in_" + "x" * 61, ""):
+        with pytest.raises(UnknownAction, match="neither an action nor an invoice"):
+            review(ledger, subject, "wrong", "because", GRACE)
+    assert ledger.last().seq == before
+    ledger.close()

@@ -241,6 +241,8 @@ def test_every_misspelt_key_is_an_error(tmp_path: Path) -> None:
         ("pounds", "yen and then some pounds\"\nname2 = \""), ("400 pounds", "75000 yen"), ("jpy = 300000", "chf = 3"),
         ("{ upto = 50000", '{ "upto?" = 50000'), ("{ usd = 250000", '{ "*" = 1, usd = 250000'), ("actions = 200", ""),
         ("in_a_day.courtesy_credit", "in_a_day.curtesy_credit"), ("[[rule]]", "[rule]"),
+        ('kinds = ["courtesy_credit"]', 'kinds = ["courtsy_credit"]'), ("{ upto = 50000 }", "{ }"),
+        ("agreement = 0.95", "agreement = 95"), ("customers_share = 0.25", "customers_share = 25"),
     ],
 )  # fmt: skip
 def test_what_is_not_part_of_the_rule_set_is_an_error(tmp_path: Path, right: str, wrong: str) -> None:
@@ -254,3 +256,10 @@ def test_a_policy_that_is_not_there_or_no_text_is_an_error(tmp_path: Path) -> No
     for path in (tmp_path / "none.toml", tmp_path / "raw.toml", tmp_path, KEYS_FILE):
         with pytest.raises(BadPolicy):
             read_policy(path)
+
+
+def test_a_rule_that_does_not_apply_is_not_said_to_limit_anything() -> None:
+    case = {"kind": "courtesy_credit", "currency": "usd", "amount_minor": 50_000}
+    said = {line.split(":")[0]: line for line in DEFAULT.judge(case).reasoning}
+    assert "may be" not in said["courtesy credits up to 400 pounds"]
+    assert said["courtesy credits up to 400 pounds"].endswith("(upto 40000): does not apply")

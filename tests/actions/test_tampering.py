@@ -185,18 +185,19 @@ def swap_pages(random: Any, raw: bytes) -> bytes:
     return raw[:one] + second + raw[one + 4096 : other] + page + raw[other + 4096 :]
 
 
-@pytest.mark.parametrize(("damage", "times"), [(flip, FLIPS_IN_FILE), (cut, 60), (blank, 30), (swap_pages, 60)])
-@pytest.mark.parametrize("part", ["ledger", "head"])
+@pytest.mark.parametrize(
+    ("part", "damage", "times"),
+    [("ledger", flip, FLIPS_IN_FILE), ("ledger", cut, 60), ("ledger", blank, 30), ("ledger", swap_pages, 60),
+     ("head", flip, 100), ("head", cut, 30)],
+)  # fmt: skip
 def test_damage_to_a_file_is_found_or_changes_no_event(
-    start: Start, quick_path: Path, damage: Callable[[Any, bytes], bytes], times: int, part: str
+    start: Start, quick_path: Path, part: str, damage: Callable[[Any, bytes], bytes], times: int
 ) -> None:
     ledger = start.desk.ledger()
     whole = list(ledger.rows())
     ledger.close()
-    if part == "head" and damage in (blank, swap_pages):
-        pytest.skip("the head is smaller than a page")
     random, harmless = seeded(f"{part} {damage.__name__}"), 0
-    for number in range(times if part == "ledger" else times // 4):
+    for number in range(times):
         with laid(start, quick_path) as desk:
             path = getattr(desk.settings, part)
             path.write_bytes(damage(random, path.read_bytes()))

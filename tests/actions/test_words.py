@@ -76,6 +76,7 @@ def test_keys_and_addresses_do_not_pass_the_last_filter(secret: str, around: str
 def test_the_last_filter_leaves_ids_and_words_alone() -> None:
     ours = "h1:7aad0b0f-12345678 cus_ArkdyzNUKON1fS risk_score 0.2 rk_ sk_x mw1-abc 2 @ 3 task_rk done."
     assert redact(ours) == ours
+    assert redact("expected rk_test_… or rk_live_…") == "expected rk_test_… or rk_live_…"  # what a key begins with
     assert redact("Authorization: Bearer abc.def-ghi") == "Authorization: [secret]"
 
 
@@ -87,3 +88,16 @@ def test_money_keeps_every_minor_unit(amount: int, currency: str) -> None:
     digits = money(amount, currency).removeprefix(f"{currency.upper()} ").replace(",", "")
     assert int(digits.replace(".", "")) == amount
     assert len(digits.partition(".")[2]) == DECIMALS[currency]
+
+
+@pytest.mark.parametrize("evidence", [None, "", "{", "[1]", "7", '["ab"]', "null", "{}", '{"a_minor": null}'])
+def test_evidence_that_is_no_table_is_shown_as_it_is(desk: Desk, evidence: str | None) -> None:
+    (action,) = desk.approved(credit())
+    assert "\nevidence " in screen.everything(action, {"evidence": evidence})
+
+
+def test_evidence_is_words_with_amounts_as_money(desk: Desk) -> None:
+    (action,) = desk.approved(credit())
+    said = screen.everything(action, {"evidence": '{"next_cost_minor":79900,"used_share":"0.09"}'})
+    assert "next cost USD 799.00; used share 0.09\n" in said
+    assert "Stripe's preview: not asked for yet" in said

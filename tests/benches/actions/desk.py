@@ -28,11 +28,12 @@ def settings(data: Path, address: str = "http://127.0.0.1:1") -> Settings:
 
 
 def open_policy() -> Policy:
-    """policy.toml without its caps and its brake: a bench sends more in an hour than a company in a year."""
+    """policy.toml without caps and with approvals that last: a bench sends more in an hour than others in a year."""
     policy = read_policy()
     amounts = dict.fromkeys(policy.caps["day"]["amount_minor"], MANY)
     cap = {"actions": MANY, "amount_minor": amounts}
-    return replace(policy, caps={"day": cap, "customer_in_30_days": cap})
+    rules = [one | {"then": one["then"] | ({"hours": 10_000} if "hours" in one["then"] else {})} for one in policy.rule]
+    return replace(policy, rule=rules, caps={"day": cap, "customer_in_30_days": cap})
 
 
 def publication(folder: Path, count: int) -> Publication:
