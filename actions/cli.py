@@ -11,6 +11,7 @@ from actions.apply import Runner
 from actions.clock import Clock
 from actions.console import Console, clean_text, cli, command, id_argument, ids_argument, live_option, reason_option
 from actions.errors import NothingToDo
+from actions.executors import KINDS
 from actions.guard import only_runner
 from actions.ledger import open_or_create
 from actions.plan import make_plans, plan_undo
@@ -24,7 +25,7 @@ EXIT_AFTER = {"failed": 1, "unfinished": 1, "ambiguous": 5, "blocked": 5, "refus
 
 
 @command()
-@click.option("--kind", help="Only this kind of recommendation.")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), metavar="KIND", help="Only this kind of recommendation.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many new plans.")
 @click.option("--expect", type=click.IntRange(min=1), help="So many plans at once are meant: let them pass the brake.")
 @click.option("--undo", metavar="ID", help="Plan what takes this action back, instead; needs --reason.")

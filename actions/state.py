@@ -13,6 +13,7 @@ from actions.errors import NotApproved, NothingToDo, UnknownAction
 from actions.ids import HASH_VERSION, canon
 from actions.ledger import Event, Ledger
 
+FEWEST_TYPED = 4  # a slip of one key must not name another action
 SHORTEST_ID = 7  # as git does: long enough to be read out and typed, longer only when two would clash
 OLD_VERDICT = {"approvers": 1, "hours": 72}  # of plans that were made before a plan kept its verdict
 
@@ -220,13 +221,19 @@ def current(actions: Iterable[Action]) -> list[Action]:
 
 def find(actions: list[Action], prefix: str) -> Action:
     """The action whose id begins with `prefix` (with or without `h1:`); newer plans hide older ones of the same
-    recommendation unless the whole id is given. Raises UnknownAction when none or several do.
+    recommendation unless the whole id is given. Raises UnknownAction when none or several do, or it is too short.
     """
     wanted = prefix.removeprefix(HASH_VERSION)
-    found = [action for action in current(actions) if wanted and _bare(action).startswith(wanted)]
+    is_enough = len(wanted) >= FEWEST_TYPED
+    found = [action for action in current(actions) if is_enough and _bare(action).startswith(wanted)]
     found = [action for action in actions if _bare(action) == wanted] or found
     if len(found) != 1:
-        raise UnknownAction(f"{len(found)} actions begin with {prefix[:60]!r}, expected one; `python -m actions show`")
+        words = (
+            f"{len(found)} actions begin with {prefix[:60]!r}, expected one" if is_enough else f"{prefix!r} is short"
+        )
+        raise UnknownAction(
+            f"{words}; `python -m actions show` lists ids, at least {FEWEST_TYPED} characters are needed"
+        )
     return found[0]
 
 

@@ -115,6 +115,14 @@ def test_every_command_has_help_that_ends_in_an_example(desk: Desk, names: tuple
     assert f"Example: python -m actions {' '.join(names)}" in words
 
 
+def test_a_slip_of_the_keyboard_approves_nothing(ready: Desk) -> None:
+    shown = command(ready, "show").output.splitlines()[1].split()[0]
+    refused = command(ready, "decline", shown[:3], "--reason", "no")
+    assert (refused.exit_code, refused.output.count("at least 4 characters")) == (1, 1)
+    assert command(ready, "decline", shown[:4], "--reason", "no").exit_code == 0
+    assert command(ready, "plan", "--kind", "nonsense").exit_code == 2
+
+
 def test_the_module_is_the_command(tmp_path: Path) -> None:
     ran = module(tmp_path, "actions", "show")
     assert (ran.returncode, ran.stdout) == (3, "")
