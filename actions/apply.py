@@ -220,7 +220,7 @@ class Runner(Recorder):
             reply = self.port.post(request.path, request.params, intent.idempotency_key or "")
         except NoAnswer as error:
             return None, f"no answer ({error})"
-        is_ours = reply.status >= 400 or guard.is_answer(reply, request)
+        is_ours = reply.status >= 400 or guard.is_answer(reply, request, self.is_live)
         return (reply, f"status {reply.status} {reply.error_code}") if is_ours else (None, "another object's answer")
 
     def _rejected(self, action: Action, intent: Event, reply: Reply) -> Result:

@@ -133,10 +133,12 @@ def check_rivals(ledger: Ledger, action: Action) -> None:
             raise errors.AlreadyPaid(f"{planned.action_id} is refused: {name} carried out the same recommendation")
 
 
-def is_answer(reply: Reply, request: Request) -> bool:
-    """Whether a 2xx shows the object that `request` makes or changes: any other one proves nothing."""
+def is_answer(reply: Reply, request: Request, is_live: bool) -> bool:
+    """Whether a 2xx shows the object that `request` makes or changes: any other one proves nothing (R17: nor does one
+    of the other mode).
+    """
     found = reply.body.get("id")
-    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID or reply.body.get("livemode", is_live) != is_live:
         return False
     if "metadata" in request.params:
         return carries(reply.body, request)

@@ -144,6 +144,17 @@ def test_a_200_for_another_object_is_no_success(desk: Desk, body: dict[str, Any]
     assert len(desk.world.balance) == 1
 
 
+def test_an_answer_of_the_other_mode_is_no_success(desk: Desk) -> None:
+    desk.approved(credit())
+    answering(
+        desk,
+        lambda method, path, answer: (
+            replace(answer, body=answer.body | {"livemode": True}) if (method, path) == ("POST", BALANCE) else answer
+        ),
+    )
+    assert "reconciled" in [event.kind for event in desk.apply()[0].action.events]  # looked for, not believed
+
+
 def test_the_answer_to_a_verb_is_of_the_object_it_was_said_to(desk: Desk) -> None:
     desk.approved(quote())
     answering(

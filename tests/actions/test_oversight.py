@@ -218,4 +218,4 @@ def test_an_export_to_a_file_says_how_much_and_where(ready: Desk, tmp_path: Path
     said = command(ready, "audit", "export", "--to", str(to)).stdout
     count = len(log(ready))
     assert said.splitlines() == [f"{count} events written to {to}"]
-    assert command(ready, "show", "x" * 10_000).stderr.endswith("expected one; `python -m actions show`\n")
+    assert command(ready, "show", "x" * 10_000).stderr.endswith("4 characters are needed\n")
