@@ -33,7 +33,8 @@ def open_policy() -> Policy:
     amounts = dict.fromkeys(policy.caps["day"]["amount_minor"], MANY)
     cap = {"actions": MANY, "amount_minor": amounts}
     rules = [one | {"then": one["then"] | ({"hours": 10_000} if "hours" in one["then"] else {})} for one in policy.rule]
-    return replace(policy, rule=rules, caps={"day": cap, "customer_in_30_days": cap})
+    approval = policy.approval | {"hours": 10_000}  # the shortest of all counts
+    return replace(policy, rule=rules, approval=approval, caps={"day": cap, "customer_in_30_days": cap})
 
 
 def publication(folder: Path, count: int) -> Publication:
