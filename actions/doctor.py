@@ -14,9 +14,9 @@ from actions.guard import halted
 from actions.ledger import Ledger
 from actions.policy import read_policy
 from actions.port import LIVE_KEYS, TEST_KEYS, NoAnswer, StripeWriter
+from actions.record import SKEW_S
 from actions.settings import KEYS, Settings
 
-MAX_SKEW_S = 120
 # A write that each key must not be able to make, on an object that does not exist: Stripe answers 403 to a key
 # without the permission and 404 to one with it, so that whatever the key may do, nothing is done.
 FORBIDDEN = {
@@ -102,5 +102,5 @@ def _key(use: str, key: str, settings: Settings, clock: Clock) -> Found:
             f"POST {FORBIDDEN[use]}, which does not exist: expected 403, not {answer}; it may do too much",
         )
     skew_s = abs(clock.now_us() // SECOND_US - int(port.server_now.timestamp())) if port.server_now else 0
-    if skew_s > MAX_SKEW_S and not port.is_loopback:
-        yield "fail", f"this machine's clock and Stripe's differ by {skew_s} s (at most {MAX_SKEW_S}); set the clock"
+    if skew_s > SKEW_S and not port.is_loopback:
+        yield "fail", f"this machine's clock and Stripe's differ by {skew_s} s (at most {SKEW_S}); set the clock"

@@ -45,12 +45,16 @@ def halt_file(ledger_path: Path) -> Path:
 
 def halted(ledger: Ledger) -> str | None:
     """Why nothing may be sent, None when it may. Read before every call."""
-    if os.environ.get("METERWISE_HALT", "") not in ("", "0"):
+    if _is_halt_set():
         return "METERWISE_HALT is set (unset it first)"
     if halt_file(ledger.path).exists():
         return f"{halt_file(ledger.path)} exists"
     newest = ledger.query(SQL["switch"])
     return f"halted: {newest[0][1]}" if newest and newest[0][0] == "halted" else None
+
+
+def _is_halt_set() -> bool:
+    return os.environ.get("METERWISE_HALT", "") not in ("", "0")
 
 
 def write_halt(ledger_path: Path) -> None:
@@ -67,7 +71,7 @@ def halt(ledger: Ledger, reason: str, actor: Actor) -> None:
 
 def resume(ledger: Ledger, reason: str, actor: Actor) -> None:
     """Lets runners send again. Raises NotApproved where METERWISE_HALT would go on stopping them."""
-    if os.environ.get("METERWISE_HALT", "") not in ("", "0"):
+    if _is_halt_set():
         raise errors.NotApproved("METERWISE_HALT is set and stops every runner; unset it, then run `resume` again")
     _say(ledger, "resumed", reason, actor)  # first: a process that dies here leaves the file, and so stays halted
     halt_file(ledger.path).unlink(missing_ok=True)

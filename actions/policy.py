@@ -180,8 +180,10 @@ def _tightens(rule: dict[str, Any]) -> bool:
 
 def _number(value: object) -> Decimal | None:
     """A finite number, also from text; None for everything else."""
-    try:
-        found = Decimal(str(value) if isinstance(value, float) else value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, InvalidOperation):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    return found if found.is_finite() and not isinstance(value, bool) else None
+    try:
+        found = Decimal(str(value) if isinstance(value, float) else value)
+    except (ValueError, InvalidOperation):
+        return None
+    return found if found.is_finite() else None

@@ -15,7 +15,7 @@ from actions.policy import Policy
 from actions.port import Reply, StripeReader
 from actions.state import Action, Actor, derive, load
 
-SKEW_S = 120
+SKEW_S = 120  # actions.md R14; `doctor` looks for it as well
 Answer = TypeVar("Answer")
 
 

@@ -15,7 +15,7 @@ def checks(desk: Desk, *refusals: str, code: int = 0, **environ: str) -> list[tu
     desk.world.faults = list(refusals or ("403", "403", "403"))
     ran = command(desk, "doctor", **{"STRIPE_API_KEY": "rk_test_load"} | environ)
     assert ran.exit_code == code, ran.output
-    return [(line[:5].strip(), *line[6:].split(": ", 1)) for line in ran.stdout.splitlines()]  # type: ignore[misc]
+    return [(line[:5].strip(), *line[6:].split(": ", 1)) for line in ran.stdout.splitlines()]  # type: ignore[misc] # two or three parts
 
 
 def test_all_is_well_when_each_key_is_refused_what_it_must_not_do(ready: Desk) -> None:

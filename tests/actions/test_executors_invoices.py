@@ -74,7 +74,7 @@ def test_a_declined_card_is_an_answer_and_leaves_the_facts_as_they_were(till: Ti
 def test_a_retry_never_races_an_attempt_of_stripe_s_own(till: Till) -> None:
     invoice = renewed_in_vain(till)
     plan = retry_of(till, invoice)
-    assert plan.executor.rechecks  # type: ignore[attr-defined]
+    assert plan.executor.rechecks  # type: ignore[attr-defined] # only this executor has it
     assert till.stale(plan) == {}
     now = till.port.server_now
     assert now is not None

@@ -68,7 +68,7 @@ def no_answer_is_done(patch: pytest.MonkeyPatch) -> type[Runner]:
     class Mutant(Runner):
         def _post(self, request: Request, intent: Any) -> Any:
             try:
-                return self.port.post(request.path, request.params, intent.idempotency_key), ""  # type: ignore[attr-defined]
+                return self.port.post(request.path, request.params, intent.idempotency_key), ""  # type: ignore[attr-defined] # a mutant
             except NoAnswer:
                 return Reply(200, {"id": "hopefully"}, None, False, None), ""
 

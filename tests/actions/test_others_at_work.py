@@ -122,7 +122,7 @@ def answering(desk: Desk, changed: Callable[[str, str, Answer], Answer]) -> None
     def handled(method: str, target: str, form: str, key: str) -> Answer:
         return changed(method, target.partition("?")[0], handle(method, target, form, key))
 
-    desk.world.handle = handled  # type: ignore[method-assign]
+    desk.world.handle = handled  # type: ignore[method-assign] # something in between
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_a_200_for_another_object_is_no_success(desk: Desk, body: dict[str, Any]
     """A cache that mixes answers up: nothing was carried out."""
     desk.approved(credit())
     write = desk.world._post
-    desk.world._post = lambda path, form, key: Answer(200, body)  # type: ignore[method-assign]
+    desk.world._post = lambda path, form, key: Answer(200, body)  # type: ignore[method-assign] # something in between
     assert [result.end for result in desk.apply()] == ["ambiguous"]
     assert one(desk).made == {}
-    desk.world._post = write  # type: ignore[method-assign]
+    desk.world._post = write  # type: ignore[method-assign] # something in between
     assert [result.end for result in desk.apply()] == ["done"]
     assert len(desk.world.balance) == 1
 
@@ -194,7 +194,7 @@ def test_headers_that_cannot_be_read_lose_no_answer(desk: Desk, headers: dict[st
 def test_a_refusal_with_endless_words_is_recorded(desk: Desk) -> None:
     desk.approved(credit())
     error = {"error": {"type": "x", "code": "y" * 70_000, "param": {"a": 1.5, "b": "z" * 70_000}}}
-    desk.world._post = lambda path, form, key: Answer(400, error)  # type: ignore[method-assign]
+    desk.world._post = lambda path, form, key: Answer(400, error)  # type: ignore[method-assign] # something in between
     assert [result.end for result in desk.apply()] == ["failed"]
 
 
