@@ -209,11 +209,6 @@ def load(ledger: Ledger, action_id: str) -> Action:
     return derive(ledger.events(action_id), ledger.clock.now_us())
 
 
-def load_all(ledger: Ledger) -> list[Action]:
-    """Every action with everything, in the order they were planned."""
-    return [load(ledger, action.action_id) for action in overview(ledger)]
-
-
 def current(actions: Iterable[Action]) -> list[Action]:
     """The newest action of each recommendation."""
     return list({action.recommendation_id: action for action in actions}.values())

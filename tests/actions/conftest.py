@@ -31,7 +31,7 @@ from actions.port import StripeReader, StripeWriter
 from actions.publication import read_publication
 from actions.record import Result
 from actions.settings import Settings
-from actions.state import Action, Actor, choose, load, load_all
+from actions.state import Action, Actor, choose, load, overview
 from tests.actions.fault_server import ACCOUNT, CUSTOMER, STALL_S, SUBSCRIPTION, World, serving
 
 WALL_US = 1_790_000_000_000_000  # September 2026; far from the sandbox's clock, as in life
@@ -153,7 +153,7 @@ class Desk:
     def actions(self) -> list[Action]:
         ledger = self.ledger()
         try:
-            return load_all(ledger)
+            return [load(ledger, action.action_id) for action in overview(ledger)]
         finally:
             ledger.close()
 

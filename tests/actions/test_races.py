@@ -12,7 +12,7 @@ import pytest
 from actions.errors import NothingToDo
 from actions.policy import read_policy
 from actions.record import Result
-from actions.state import load_all
+from actions.state import load, overview
 from tests.actions.conftest import ME, Desk, credit, upgrade
 from tests.actions.harness import Start, Tally, broken, laid
 from tests.actions.processes import ended, forked
@@ -27,7 +27,8 @@ def apply_unlocked(desk: Desk) -> list[Result]:
     """`apply` without the lock on the file, as if two machines shared it: the ledger alone must hold."""
     ledger = desk.ledger()
     runner = desk.runner(ledger, desk.port(True), desk.policy(), ME, False)
-    return [runner.run(action, True) for action in load_all(ledger) if action.state == "approved"]
+    ready = [action.action_id for action in overview(ledger) if action.state == "approved"]
+    return [runner.run(action, True) for action in [load(ledger, name) for name in ready]]
 
 
 def race(desk: Desk, is_locked: bool) -> list[int]:
