@@ -28,9 +28,9 @@ DBT_AT := --project-dir dbt_project --profiles-dir dbt_project
 WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shell grep -s "^stripe_secret_key *=" .dlt/secrets.toml),,$(PY) -m sandbox exec --)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run load build train score detect alerts recommend charts publish summary plan show approve decline apply status doctor log audit sandbox advance \
+.PHONY: help setup run load build train score detect alerts recommend charts publish summary why plan show approve decline apply status doctor log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
-  soak-webhooks bench-run bench-ml bench-warehouse bench-actions soak-actions test-metrics lint format types test clean
+  soak-webhooks bench-run bench-ml bench-warehouse bench-actions soak-actions bench-advice test-metrics lint format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ charts: setup ## draw forecasts: one picture a customer (CUSTOMER=cus_… for on
 
 summary: setup ## print the last run's summary again
 	@$(PY) -m dlt_pipelines summary
+
+why: setup ## what drove a customer's usage and bill: CUSTOMER=cus_… (DAY=2026-10-27, INVOICE=in_…)
+	@$(PY) -m dlt_pipelines why $(CUSTOMER) $(if $(DAY),--day $(DAY)) $(if $(INVOICE),--invoice $(INVOICE))
 
 plan: setup ## turn recommendations into plans a person can approve (EXPECT=n past the brake; UNDO=… REASON=… takes an action back)
 	@$(PY) -m actions plan $(if $(EXPECT),--expect $(EXPECT)) $(if $(UNDO),--undo $(UNDO) --reason "$(REASON)") || [ $$? -eq 3 ]
@@ -177,6 +180,9 @@ bench-actions: setup ## time the runner: verify 100,000 events, plan 10,000 reco
 
 soak-actions: setup ## kill the runner 400 times over every fault, and send 20,000 actions with full fsync
 	@$(PY) -m tests.benches.actions --soak
+
+bench-advice: setup ## time recommendations for 100,000 customers and price scenarios (ONLY=value, opportunities, credits or experiments: against the sandbox's truth)
+	@$(PY) -m tests.benches.advice $(if $(ONLY),--only $(ONLY))
 
 test-metrics: setup ## query every metric with MetricFlow and compare it with the marts
 	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet --group bi

@@ -26,6 +26,29 @@
 {% endmacro %}
 
 
+{# The same, with slots that stand in the JSON text `words`, {"slot": "text", …}. A slot that the template names and the
+   words lack, or whose value is null, fails the build. #}
+{% macro fill_from_json(template, words) %}
+  {{- adapter.dispatch('fill_from_json', 'meterwise')(template, words) -}}
+{% endmacro %}
+
+{% macro default__fill_from_json(template, words) %}
+  array_to_string(
+    list_transform(
+      regexp_extract_all({{ template }}, '\{[a-z_0-9]+\}|[^{]+|\{'),
+      lambda part: case
+        when not regexp_matches(part, '^\{[a-z_0-9]+\}$') then part
+        else coalesce(
+          json_extract_string({{ words }}, '$.' || part[2:-2]),
+          error('message_templates: slot ' || part || ' is not offered, or has no value, for: ' || {{ template }})
+        )
+      end
+    ),
+    ''
+  )
+{% endmacro %}
+
+
 {# A select: one row per {slot} that a template of `relation` names, with the columns `keys` beside it. #}
 {% macro slots_of(relation, keys, template) %}
   {{- adapter.dispatch('slots_of', 'meterwise')(relation, keys, template) -}}
@@ -39,17 +62,24 @@
 {% endmacro %}
 
 
-{# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no markup, 200 characters. #}
+{# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no markup, nothing at its
+   start that a spreadsheet takes for a formula, 200 characters. #}
 {% macro safe_text(expression) %}
   {{- adapter.dispatch('safe_text', 'meterwise')(expression) -}}
 {% endmacro %}
 
 {% macro default__safe_text(expression) %}
-  left(trim(regexp_replace(
+  left(trim(regexp_replace(regexp_replace(
     nfc_normalize({{ expression }}),
     '[\s\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}<>\[\]{}`]+', ' ', 'g'
-  )), 200)
+  ), '^[\s=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{2212}]+', '')), 200)
 {% endmacro %}
+
+
+{# Somebody's name for a message: `otherwise` (an id) where there is none, or nothing harmless in it. #}
+{% macro safe_name(expression, otherwise) -%}
+  coalesce(nullif({{ safe_text(expression) }}, ''), {{ otherwise }})
+{%- endmacro %}
 
 
 {# Minor units to text for people, "USD 1,234.50" or "JPY 1,235": digits are moved, nothing is divided.

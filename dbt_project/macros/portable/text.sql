@@ -82,3 +82,13 @@
 {% macro default__cast_or_null(value, data_type) -%}
     try_cast({{ value }} as {{ data_type }})
 {%- endmacro %}
+
+{# A number from 0 up to but not 1 that depends on a text alone: the same for it in every build, spread evenly over texts. #}
+{% macro hash_share(value) -%}
+    {{ adapter.dispatch('hash_share', 'meterwise')(value) }}
+{%- endmacro %}
+
+{# 13 hexadecimal digits are 52 bits, which a double holds exactly. #}
+{% macro default__hash_share(value) -%}
+    (cast('0x' || left({{ digest_of(value) }}, 13) as bigint) / cast(4503599627370496 as double))
+{%- endmacro %}

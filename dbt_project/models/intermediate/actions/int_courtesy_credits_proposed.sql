@@ -1,9 +1,38 @@
-{# Keys of JSON stand in alphabetical order and numbers are integers or decimal text: that is canonical JSON. #}
+{# Keys of JSON stand in alphabetical order and numbers are integers or decimal text: that is canonical JSON.
+   The excess is that of the rounded figures, so that the sentence adds up. #}
 with
 
 credits as (select * from {{ ref('int_courtesy_credits_found') }}),
-texts as (select * from {{ ref('int_courtesy_credits_worded') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
+meters as (select * from {{ ref('stg_stripe__meters') }}),
+currencies as (select * from {{ ref('currencies') }}),
+descriptions as (
+    select * from {{ ref('message_templates') }} where kind = 'courtesy_credit_description' and locale = 'en'
+),
+
+in_words as (
+
+    select
+        credits.*,
+        customers.livemode,
+        currencies.minor_unit_exponent,
+        {{ safe_name('customers.name', 'credits.customer_id') }} as customer,
+        {{ safe_name('meters.meter_name', 'credits.meter_id') }} as meter,
+        {{ days_to_text('credits.started_on', 'credits.ended_on') }} as days
+
+    from credits
+    inner join customers
+        on
+            credits.account_id = customers.account_id
+            and credits.customer_id = customers.customer_id
+    inner join currencies
+        on credits.currency = currencies.currency
+    left join meters
+        on
+            credits.account_id = meters.account_id
+            and credits.meter_id = meters.meter_id
+
+),
 
 proposed as (
 
@@ -20,18 +49,18 @@ proposed as (
         credits.currency,
         credits.amount_minor,
         {{ share_of('credits.amount_minor', 'credits.period_amount_minor') }} as pct_change,
+        cast(0 as bigint) as monthly_change_minor,
         {{ as_json_text({
             'amount': '-credits.amount_minor',
             'currency': 'credits.currency',
             'customer': 'credits.customer_id',
-            'description': 'texts.description',
+            'description': fill_template('descriptions.body', {'meter': 'credits.meter', 'days': 'credits.days'}),
         }) }} as params,
         {{ as_json_text({
             'currency': 'credits.currency',
             'customer': 'credits.customer_id',
-            'livemode': 'customers.livemode',
+            'livemode': 'credits.livemode',
         }) }} as precondition,
-        texts.reason,
         {{ as_json_text({
             'anomaly_id': 'credits.anomaly_id',
             'as_of': date_text('credits.as_of'),
@@ -45,6 +74,19 @@ proposed as (
             'quantity': as_text('credits.quantity'),
             'started_on': date_text('credits.started_on'),
         }) }} as evidence,
+        credits.kind as template,
+        {{ as_json_text({
+            'amount': money_to_text('credits.amount_minor', 'credits.currency', 'credits.minor_unit_exponent'),
+            'customer': 'credits.customer',
+            'days': 'credits.days',
+            'excess': quantity_to_text('round(credits.quantity) - round(credits.expected_quantity)'),
+            'excess_amount':
+                money_to_text('credits.excess_amount_minor', 'credits.currency', 'credits.minor_unit_exponent'),
+            'expected': quantity_to_text('credits.expected_quantity'),
+            'meter': 'credits.meter',
+            'quantity': quantity_to_text('credits.quantity'),
+            'returned_share': share_to_text(share_of('credits.amount_minor', 'credits.excess_amount_minor')),
+        }) }} as words,
         'usage_anomalies' as model_version,
         -credits.amount_minor as expected_value_minor,
         -credits.amount_minor as expected_value_low_minor,
@@ -52,15 +94,8 @@ proposed as (
         cast(credits.excess_share as {{ double_type() }}) as confidence,
         cast(credits.amount_minor as {{ double_type() }}) as urgency
 
-    from credits
-    inner join texts
-        on
-            credits.account_id = texts.account_id
-            and credits.anomaly_id = texts.anomaly_id
-    inner join customers
-        on
-            credits.account_id = customers.account_id
-            and credits.customer_id = customers.customer_id
+    from in_words as credits
+    cross join descriptions
 
 )
 

@@ -45,7 +45,7 @@ numbered as (
         coupons.coupon_id,
         coupons.percent_off,
         coupons.duration_in_months,
-        kinds.value_months,
+        {{ value_months('kinds.value_months') }} as value_months,
         kinds.effect_low,
         kinds.effect,
         kinds.effect_high,

@@ -3,7 +3,8 @@
 with
 
 offers as (select * from {{ ref('int_retention_offers_found') }}),
-texts as (select * from {{ ref('int_retention_offers_worded') }}),
+customers as (select * from {{ ref('dim_customers') }}),
+currencies as (select * from {{ ref('currencies') }}),
 preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
 
 valued as (
@@ -31,12 +32,12 @@ proposed as (
         valued.currency,
         valued.amount_minor,
         cast(-valued.percent_off * 0.01 as decimal(18, 6)) as pct_change,
+        -{{ divide_half_up('valued.amount_minor', 'valued.duration_in_months') }} as monthly_change_minor,
         {{ as_json_text({
             'discounts': json_of_one(as_json({'coupon': 'valued.coupon_id'})),
             'subscription': 'valued.subscription_id',
         }) }} as params,
         preconditions.precondition,
-        texts.reason,
         {{ as_json_text({
             'as_of': date_text('valued.as_of'),
             'base_rate': as_text('valued.base_rate'),
@@ -52,6 +53,19 @@ proposed as (
             'revenue_at_risk_minor': 'valued.revenue_at_risk_minor',
             'risk_rank': 'valued.risk_rank',
         }) }} as evidence,
+        valued.kind as template,
+        {{ as_json_text({
+            'amount': money_to_text('valued.amount_minor', 'valued.currency', 'currencies.minor_unit_exponent'),
+            'base_rate': share_to_text('valued.base_rate'),
+            'coupon': 'valued.coupon_id',
+            'customer': safe_name('customers.name', 'valued.customer_id'),
+            'horizon_days': as_text('valued.horizon_days'),
+            'months': as_text('valued.duration_in_months'),
+            'mrr': money_to_text('valued.mrr_minor', 'valued.currency', 'currencies.minor_unit_exponent'),
+            'percent_off': share_to_text('cast(valued.percent_off * 0.01 as decimal(18, 6))'),
+            'probability': share_to_text('valued.probability'),
+            'reasons': 'valued.reasons',
+        }) }} as words,
         valued.model_version,
         cast(round(valued.revenue_at_risk_minor * valued.effect) as bigint) - valued.amount_minor
             as expected_value_minor,
@@ -63,10 +77,12 @@ proposed as (
         cast(valued.probability as {{ double_type() }}) as urgency
 
     from valued
-    inner join texts
+    inner join customers
         on
-            valued.account_id = texts.account_id
-            and valued.customer_id = texts.customer_id
+            valued.account_id = customers.account_id
+            and valued.customer_id = customers.customer_id
+    inner join currencies
+        on valued.currency = currencies.currency
     inner join preconditions
         on
             valued.account_id = preconditions.account_id

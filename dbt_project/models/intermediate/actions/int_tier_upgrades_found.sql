@@ -11,7 +11,7 @@ pressed as (
     select
         periods.*,
         kinds.kind,
-        kinds.value_months,
+        {{ value_months('kinds.value_months') }} as value_months,
         -- widened first, here and below: a product of two short decimals overflows at a few million units
         cast(kinds.min_quota_share as decimal(38, 6)) * periods.included_units as threshold_quantity,
         {{ share_of('periods.quantity_so_far', 'periods.included_units') }} as used_share,

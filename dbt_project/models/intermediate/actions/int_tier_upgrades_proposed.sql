@@ -3,7 +3,6 @@ with
 
 upgrades as (select * from {{ ref('int_tier_upgrades_valued') }}),
 moves as (select * from {{ ref('int_tier_upgrades_moved') }}),
-texts as (select * from {{ ref('int_tier_upgrades_worded') }}),
 preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
 
 items_written as (
@@ -53,13 +52,13 @@ proposed as (
         -- exposure: a higher plan with a lower base fee exposes nobody
         greatest(upgrades.monthly_licensed_increase_minor, 0) as amount_minor,
         {{ share_of('upgrades.difference_minor', 'upgrades.current_cost_minor') }} as pct_change,
+        upgrades.monthly_change_minor,
         {{ as_json_text({
             'items': 'moved_items.items',
             'proration_behavior': "'none'",
             'subscription': 'upgrades.subscription_id',
         }) }} as params,
         preconditions.precondition,
-        texts.reason,
         {{ as_json_text({
             'as_of': date_text('upgrades.as_of'),
             'current_cost_minor': 'upgrades.current_cost_minor',
@@ -77,6 +76,8 @@ proposed as (
             'quantity_so_far': as_text('upgrades.quantity_so_far'),
             'used_share': as_text('upgrades.used_share'),
         }) }} as evidence,
+        upgrades.kind as template,
+        upgrades.words,
         upgrades.model_version,
         upgrades.expected_value_minor,
         least(upgrades.expected_value_minor, upgrades.value_at_smaller_difference_minor) as expected_value_low_minor,
@@ -90,10 +91,6 @@ proposed as (
         on
             upgrades.account_id = moved_items.account_id
             and upgrades.subscription_item_id = moved_items.upgrade_item_id
-    inner join texts
-        on
-            upgrades.account_id = texts.account_id
-            and upgrades.subscription_item_id = texts.subscription_item_id
     inner join preconditions
         on
             upgrades.account_id = preconditions.account_id
