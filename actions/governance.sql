@@ -40,9 +40,10 @@ WHERE kind = 'intent' AND step = 0 AND attempt = 0 AND at_us >= ?2 AND ?4 IS ?4
 -- :of_kind
   AND json_extract(body, '$.recommendation_kind') = ?4
 
--- :runs (number) the newest publications that plans were made of, and how many of each
-SELECT json_extract(body, '$.run_id') AS run, count(*) FROM event
-WHERE kind = 'planned' AND run IS NOT NULL GROUP BY run ORDER BY max(seq) DESC LIMIT ?1
+-- :runs (number) the newest publications that plans were made of, and how many of each; a message goes with another
+-- plan, and is no second one
+SELECT json_extract(body, '$.run_id') AS run, sum(json_extract(body, '$.recommendation_kind') IS NOT 'customer_message')
+FROM event WHERE kind = 'planned' AND run IS NOT NULL GROUP BY run ORDER BY max(seq) DESC LIMIT ?1
 
 -- :touched (run_id) how many customers the plans of this publication are for
 SELECT count(DISTINCT customer_id) FROM event WHERE kind = 'planned' AND json_extract(body, '$.run_id') = ?1

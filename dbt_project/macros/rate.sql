@@ -4,6 +4,7 @@
        quantity (decimal(18, 6), in the meter's unit before transform_quantity). A price with no row in int_price_tiers
        for that currency is not rated; a negative quantity is rated as zero, as Stripe does; half a unit is half a unit.
    keys: the columns besides account_id and price_id that tell one rating from another.
+   tiers: a relation or CTE in the shape of int_price_tiers, for other prices than the catalogue's; that, if none.
 
    Gives one row per key, price and step, with
        step_number          integer: 1 for the first step
@@ -18,7 +19,7 @@
    Bounds are inclusive above: `lower_bound < quantity <= upper_bound`. Each step is rounded by itself because Stripe
    bills it as a line of its own. decimal(18, 6) x decimal(24, 12) is decimal(38, 18), 20 digits before the point: what
    would not fit is not multiplied, so that one absurd row is counted (data_quality: rating_overflow), not fatal. #}
-{% macro rate(quantities, keys) %}
+{% macro rate(quantities, keys, tiers=none) %}
 
     select
         {% for key in keys -%}
@@ -75,7 +76,7 @@
                 {{ cast_or_null('case when quantity < 0 then 0 else quantity end', 'decimal(18, 6)') }} as quantity
             from {{ quantities }}
         ) as billed
-        inner join ({{ price_steps() }}) as tiers
+        inner join ({{ price_steps(tiers) }}) as tiers
             on
                 billed.account_id = tiers.account_id
                 and billed.price_id = tiers.price_id
@@ -92,7 +93,7 @@
 
 {# The amount of each key at each price: the sum of its steps, rated_amount_minor (bigint), null where one step has no
    amount. Arguments as for `rate`. #}
-{% macro rate_totals(quantities, keys) %}
+{% macro rate_totals(quantities, keys, tiers=none) %}
 
     select
         {% for key in keys -%}
@@ -101,7 +102,7 @@
         account_id,
         price_id,
         {{ sum_of_steps() }} as rated_amount_minor
-    from ({{ rate(quantities, keys) }}) as steps
+    from ({{ rate(quantities, keys, tiers) }}) as steps
     group by
         {% for key in keys -%}
             {{ key }},

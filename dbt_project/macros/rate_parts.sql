@@ -1,6 +1,6 @@
 {# Each tier as what it charges: its units, and its flat amount where it has one. Steps are numbered here, once a price:
-   a graduated price enters its tiers in order, a volume price one of them. #}
-{% macro price_steps() %}
+   a graduated price enters its tiers in order, a volume price one of them. `tiers` as for `rate`. #}
+{% macro price_steps(tiers=none) %}
 
     select
         *,
@@ -28,7 +28,7 @@
             upper_bound,
             unit_amount_decimal,
             billed_multiple_of
-        from {{ ref('int_price_tiers') }}
+        from {{ tiers or ref('int_price_tiers') }}
         union all
         select
             account_id,
@@ -42,7 +42,7 @@
             upper_bound,
             flat_amount_decimal as unit_amount_decimal,
             billed_multiple_of
-        from {{ ref('int_price_tiers') }}
+        from {{ tiers or ref('int_price_tiers') }}
         where coalesce(flat_amount_decimal != 0, true)
     ) as charges
 

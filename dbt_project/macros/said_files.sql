@@ -1,4 +1,4 @@
-{# Forecasts that dbt itself computes (invoices, revenue, billing periods) are kept as they were said, like those of `ml`:
+{# Forecasts and advice that dbt itself computes (invoices, revenue, billing periods, recommendations) are kept as they were said, like those of `ml`:
    one Parquet file per run and table below scores/, never rewritten, so that they survive a deleted warehouse and are in
    every backup. #}
 
@@ -31,6 +31,22 @@
       'kind': 'varchar', 'severity': 'varchar', 'owner': 'varchar', 'title': 'varchar', 'body': 'varchar',
       'customer_id': 'varchar', 'subscription_item_id': 'varchar', 'meter_id': 'varchar', 'model_name': 'varchar',
       'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'recommendations_said': {
+      'account_id': 'varchar', 'recommendation_id': 'varchar', 'livemode': 'boolean', 'kind': 'varchar',
+      'customer_id': 'varchar', 'customer_tier': 'varchar', 'segment': 'varchar', 'subscription_id': 'varchar',
+      'source_event_id': 'varchar', 'subject_id': 'varchar', 'target_key': 'varchar', 'period': 'varchar',
+      'currency': 'varchar', 'amount_minor': 'bigint', 'pct_change': 'decimal(18, 6)', 'monthly_change_minor': 'bigint',
+      'margin': 'decimal(18, 6)', 'params': 'varchar', 'evidence': 'varchar', 'model_version': 'varchar',
+      'expected_value_minor': 'bigint', 'expected_value_low_minor': 'bigint', 'expected_value_high_minor': 'bigint',
+      'confidence': 'double', 'risk_score': 'double', 'expires_at': 'timestamp', 'is_held_back': 'boolean',
+      'as_of': 'date', 'run_id': 'varchar', 'scored_at': 'timestamp',
+    },
+    'price_assignments_said': {
+      'account_id': 'varchar', 'experiment_id': 'varchar', 'customer_id': 'varchar', 'subscription_id': 'varchar',
+      'subscription_item_id': 'varchar', 'price_id': 'varchar', 'currency': 'varchar', 'segment': 'varchar',
+      'plan': 'varchar', 'stratum': 'varchar', 'block': 'integer', 'variant': 'varchar', 'exclusion': 'varchar',
+      'as_of': 'date', 'run_id': 'varchar', 'scored_at': 'timestamp',
     },
     'revenue_forecast_said': dict({
       'account_id': 'varchar', 'level': 'varchar', 'plan': 'varchar', 'currency': 'varchar',

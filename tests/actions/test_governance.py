@@ -160,6 +160,16 @@ def test_the_brake_holds_what_is_unusual_until_the_number_is_said(desk: Desk) ->
     assert len(desk.plan(expect=21).new) == 21
 
 
+def test_a_draft_beside_a_plan_is_no_second_plan_for_the_brake(desk: Desk) -> None:
+    sent, held = {"template": "t", "locale": "en"}, {"customer": "cus_1", "currency": "usd", "livemode": False}
+    drafts = [
+        recommendation("customer_message", sent | {"text_hash": f"h1:{number}"}, held, amount_minor=0)
+        for number in range(20)
+    ]
+    desk.publish(*credits_of(*range(1000, 1020)), *drafts)
+    assert len(desk.plan().new) == 40
+
+
 def test_small_runs_of_one_publication_are_no_way_around_the_brake(desk: Desk) -> None:
     desk.publish(*credits_of(*range(1000, 1030)))
     assert len(desk.plan(limit=20).new) == 20

@@ -56,7 +56,7 @@ def first_upgrade(data: Path) -> tuple[str, str]:
     """The most valuable upgrade's id, and the first price its subscription would move to."""
     ((recommendation_id, params),) = published(
         data,
-        "select recommendation_id, params from marts.recommendations where kind = 'tier_upgrade' "
+        "select recommendation_id, params from marts.recommendations where kind = 'tier_upgrade' and not is_held_back "
         "order by expected_value_minor desc, recommendation_id limit 1",
     )
     return recommendation_id, json.loads(params)["items"][0]["price"]

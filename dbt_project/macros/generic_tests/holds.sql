@@ -5,7 +5,7 @@
 select
     *,
     {% for expression in expressions -%}
-        case when not ({{ expression }}) then '{{ expression | replace("'", "''") }}; ' else '' end
+        case when not ({{ expression }}) then '{{ "[" ~ expression | replace("'", "''") ~ "]" }}' else '' end
         {{- ' ||' if not loop.last }}
     {% endfor -%}
     as broken

@@ -1,14 +1,26 @@
 {# Fails for each combination of `columns` that more than one row carries or that has an unknown part; `nullable` names
-   the columns that may be null. Where a contract already forbids nulls, unique_combination says the rest. #}
-{% test is_key(model, columns, nullable=[]) %}
+   the columns that may be null. `also` lists further keys, each as {columns, nullable, of}: of this model, or of
+   `of: ref('…')`; what a further key leaves out is as above. `broken` says whose key it is. #}
+{% test is_key(model, columns, nullable=[], also=[]) %}
 
-select {{ columns | join(', ') }}, count(*) as rows_found
-from {{ model }}
-group by {{ columns | join(', ') }}
-having
-    count(*) > 1
-    {% for column in columns if column not in nullable -%}
-        or {{ column }} is null
-    {% endfor %}
+{% for key in [{}] + also %}
+    {% set parts = key.get('columns', columns) %}
+    {% set relation = key.get('of', model) %}
+    select
+        '{{ relation.identifier }} ({{ parts | join(", ") }})' as broken,
+        {% for part in parts -%}
+            coalesce({{ as_text(part) }}, 'null'){{ " || ', ' ||" if not loop.last }}
+        {% endfor -%}
+        as found,
+        count(*) as rows_found
+    from {{ relation }}
+    group by {{ parts | join(', ') }}
+    having
+        count(*) > 1
+        {% for part in parts if part not in key.get('nullable', nullable) -%}
+            or {{ part }} is null
+        {% endfor %}
+    {{ 'union all' if not loop.last }}
+{% endfor %}
 
 {% endtest %}

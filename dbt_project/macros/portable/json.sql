@@ -27,6 +27,15 @@
     json_array({{ value }})
 {%- endmacro %}
 
+{# A JSON list of these values. #}
+{% macro json_of_values(entries) -%}
+    {{ adapter.dispatch('json_of_values', 'meterwise')(entries) }}
+{%- endmacro %}
+
+{% macro default__json_of_values(entries) -%}
+    json_array({{ entries | join(', ') }})
+{%- endmacro %}
+
 {# An aggregate: the JSON list of `value`, in the order of `orders`. #}
 {% macro json_of_rows(value, orders) -%}
     {{ adapter.dispatch('json_of_rows', 'meterwise')(value, orders) }}

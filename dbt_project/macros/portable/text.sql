@@ -88,7 +88,7 @@
     {{ adapter.dispatch('hash_share', 'meterwise')(value) }}
 {%- endmacro %}
 
-{# 13 hexadecimal digits are 52 bits, which a double holds exactly. #}
+{# 13 hexadecimal digits are 52 bits, which a double holds exactly; the factor is 2 to the power of -52. #}
 {% macro default__hash_share(value) -%}
-    (cast('0x' || left({{ digest_of(value) }}, 13) as bigint) / cast(4503599627370496 as double))
+    (cast('0x' || left({{ digest_of(value) }}, 13) as bigint) * cast('2.220446049250313e-16' as double))
 {%- endmacro %}

@@ -30,7 +30,8 @@ MUST = {
 }
 BY_HAND = Mark(most=1.5)
 # Of one more day: usage by item and day and all that it is made of.
-USAGE_FACTS = ("--select", "+fct_usage_daily")
+# (a test of several models' keys only where all of them are built)
+USAGE_FACTS = ("--select", "+fct_usage_daily", "--indirect-selection", "cautious")
 MEMORY = {"10m": "3GB", "100m": "6GB"}
 
 

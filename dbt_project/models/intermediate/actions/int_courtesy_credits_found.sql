@@ -4,7 +4,11 @@ with
 anomalies as (select * from {{ ref('usage_anomalies') }} where kind = 'spike' and is_unexplained),
 current_days as (select * from {{ ref('int_as_of') }}),
 periods as (select * from {{ ref('fct_usage_periods') }}),
+months as (select * from {{ ref('fct_mrr_monthly') }}),
+risks as ({{ risks_ahead() }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'courtesy_credit'),
+effects as ({{ measured_effects('courtesy_credit') }}),
+rules as ({{ rules_of('courtesy_credit', ['least_confidence', 'felt_months']) }}),
 -- no cap for a currency: no credit in it
 caps as (select * from {{ ref('action_caps') }}),
 
@@ -31,25 +35,38 @@ found as (
         anomalies.rated_amount_minor as period_amount_minor,
         caps.floor_minor,
         caps.cap_minor,
-        least(
-            cast(round(anomalies.excess_amount_minor * kinds.amount_share) as bigint),
-            caps.cap_minor
-        ) as amount_minor,
-        {{ share_of('anomalies.excess_quantity', 'anomalies.quantity') }} as excess_share
+        least({{ share_of_money('anomalies.excess_amount_minor', 'kinds.amount_share') }}, caps.cap_minor) as amount_minor,
+        cast({{ chance_of_spike('anomalies.score', 'anomalies.unusual_days') }} as decimal(9, 6)) as confidence,
+        rules.least_confidence,
+        -- nobody who has not been scored, or has cancelled, is kept by it
+        coalesce(months.mrr_minor, 0) as mrr_minor,
+        coalesce(risks.probability, 0) as risk,
+        coalesce(risks.base_rate, 0) as base_rate,
+        coalesce(effects.effect_low, kinds.effect_low) as effect_low,
+        coalesce(effects.effect, kinds.effect) as effect,
+        coalesce(effects.effect_high, kinds.effect_high) as effect_high,
+        cast(rules.felt_months as integer) as felt_months,
+        {{ value_months('kinds.value_months') }} as value_months
 
     from anomalies
     inner join current_days
         on anomalies.account_id = current_days.account_id
     cross join kinds
+    cross join rules
     inner join caps
         on
             kinds.kind = caps.kind
             and anomalies.currency = caps.currency
     inner join periods
+        on {{ same_keys('anomalies', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
+    left join effects
+        on anomalies.account_id = effects.account_id
+    left join months
         on
-            anomalies.account_id = periods.account_id
-            and anomalies.subscription_item_id = periods.subscription_item_id
-            and anomalies.period_start = periods.period_start
+            {{ same_keys('anomalies', 'months', ['account_id', 'customer_id', 'currency']) }}
+            and months.month_start = {{ month_start('current_days.as_of') }}
+    left join risks
+        on {{ same_keys('anomalies', 'risks', ['account_id', 'customer_id']) }}
     where
         anomalies.excess_amount_minor > 0
         -- what the spike cost is known when its period is over; the window runs from then
@@ -59,7 +76,26 @@ found as (
         and anomalies.ended_on <= current_days.as_of
         and periods.period_end > current_days.as_of - kinds.window_days
 
+),
+
+chosen as (select * from found where amount_minor >= floor_minor and confidence >= least_confidence),
+
+retained as ({{ retained_months('chosen', 'anomaly_id', 'value_months') }}),
+
+-- the cost is certain, what the credit keeps of revenue at risk is assumed
+valued as (
+
+    select
+        chosen.*,
+        {% for suffix in ['_low', '', '_high'] -%}
+            {{ share_of_money('chosen.mrr_minor', 'retained.kept' ~ suffix) }} - chosen.amount_minor
+                as expected_value{{ suffix }}_minor{{ ',' if not loop.last }}
+        {% endfor %}
+
+    from chosen
+    inner join retained
+        on {{ same_keys('chosen', 'retained', ['account_id', 'anomaly_id']) }}
+
 )
 
-select * from found
-where amount_minor >= floor_minor
+select * from valued

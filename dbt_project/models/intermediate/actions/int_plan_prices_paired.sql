@@ -1,4 +1,4 @@
-{# What the same thing costs on a higher plan. Two candidates on one plan are an ambiguous price list: no pair. #}
+{# What the same thing costs on another plan. Two candidates on one plan are an ambiguous price list: no pair. #}
 with
 
 plan_prices as (select * from {{ ref('dim_prices') }} where plan_rank is not null),
@@ -6,33 +6,35 @@ plan_prices as (select * from {{ ref('dim_prices') }} where plan_rank is not nul
 counted as (
 
     select
-        lower_prices.account_id,
-        lower_prices.price_id,
-        lower_prices.product_id,
-        lower_prices.product_name,
-        lower_prices.usage_type,
-        lower_prices.billing_interval,
-        lower_prices.interval_count,
-        higher_prices.price_id as next_price_id,
-        higher_prices.product_id as next_product_id,
-        higher_prices.product_name as next_product_name,
-        higher_prices.plan_rank as next_plan_rank,
-        higher_prices.included_units as next_included_units,
+        own_prices.account_id,
+        own_prices.price_id,
+        own_prices.product_id,
+        own_prices.product_name,
+        own_prices.usage_type,
+        own_prices.billing_interval,
+        own_prices.interval_count,
+        next_prices.price_id as next_price_id,
+        next_prices.product_id as next_product_id,
+        next_prices.product_name as next_product_name,
+        next_prices.plan_rank as next_plan_rank,
+        next_prices.plan_rank > own_prices.plan_rank as is_higher,
+        next_prices.included_units as next_included_units,
         count(*) over (
-            partition by lower_prices.account_id, lower_prices.price_id, higher_prices.product_id
+            partition by own_prices.account_id, own_prices.price_id, next_prices.product_id
         ) as candidates
 
-    from plan_prices as lower_prices
-    inner join plan_prices as higher_prices
+    from plan_prices as own_prices
+    inner join plan_prices as next_prices
         on
-            lower_prices.account_id = higher_prices.account_id
-            and lower_prices.plan_rank < higher_prices.plan_rank
-            and lower_prices.currency = higher_prices.currency
-            and lower_prices.usage_type = higher_prices.usage_type
-            and lower_prices.billing_interval = higher_prices.billing_interval
-            and lower_prices.interval_count = higher_prices.interval_count
-            and lower_prices.meter_id is not distinct from higher_prices.meter_id
-            and higher_prices.is_active
+            own_prices.account_id = next_prices.account_id
+            and own_prices.product_id != next_prices.product_id
+            and own_prices.plan_rank != next_prices.plan_rank
+            and own_prices.currency = next_prices.currency
+            and own_prices.usage_type = next_prices.usage_type
+            and own_prices.billing_interval = next_prices.billing_interval
+            and own_prices.interval_count = next_prices.interval_count
+            and own_prices.meter_id is not distinct from next_prices.meter_id
+            and next_prices.is_active
 )
 
 select * from counted

@@ -1,10 +1,12 @@
 {# A recommendation's id says what would be done to whom in which period, never how sure a model was: a rebuild gives
-   the same id, and the runner can tell that it has met it before. #}
+   the same id, and the runner can tell that it has met it before. Of proposals with one id the most urgent stands. #}
 with
 
 tier_upgrades as (select * from {{ ref('int_tier_upgrades_proposed') }}),
 courtesy_credits as (select * from {{ ref('int_courtesy_credits_proposed') }}),
 retention_offers as (select * from {{ ref('int_retention_offers_proposed') }}),
+retry_payments as (select * from {{ ref('int_retry_payments_proposed') }}),
+payment_plans as (select * from {{ ref('int_payment_plans_proposed') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 
 proposals as (
@@ -14,30 +16,61 @@ proposals as (
     select * from courtesy_credits
     union all
     select * from retention_offers
+    union all
+    select * from retry_payments
+    union all
+    select * from payment_plans
+
+),
+
+-- what is about no customer is of the mode that the account's customers are of
+modes as (
+
+    select
+        account_id,
+        bool_or(livemode) as livemode
+    from customers
+    group by account_id
+
+),
+
+moded as (
+
+    select
+        proposals.*,
+        coalesce(customers.livemode, modes.livemode) as livemode
+    from proposals
+    inner join modes
+        on proposals.account_id = modes.account_id
+    left join customers
+        on
+            proposals.account_id = customers.account_id
+            and proposals.customer_id = customers.customer_id
+    -- nobody is advised on who is gone
+    where (proposals.customer_id is null) = (customers.customer_id is null)
 
 ),
 
 identified as (
 
     select
-        proposals.*,
-        customers.livemode,
-        'h1:' || {{ digest_of(as_json_text({
-            'account_id': 'proposals.account_id',
-            'customer_id': 'proposals.customer_id',
-            'kind': 'proposals.kind',
-            'livemode': 'customers.livemode',
-            'period': 'proposals.period',
-            'subject_id': 'proposals.subject_id',
-            'target_key': 'proposals.target_key',
-        })) }} as recommendation_id
+        *,
+        {{ recommendation_id() }} as recommendation_id
+    from moded
 
-    from proposals
-    inner join customers
-        on
-            proposals.account_id = customers.account_id
-            and proposals.customer_id = customers.customer_id
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, recommendation_id
+            order by urgency desc, amount_minor desc, coalesce(source_event_id, '') asc
+        ) as place_of_id
+    from identified
 
 )
 
-select * from identified
+select * from numbered
+where place_of_id = 1

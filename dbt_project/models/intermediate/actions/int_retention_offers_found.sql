@@ -1,17 +1,13 @@
+{# Who may leave, and what an offer would cost and keep: the chance of leaving is taken to fall by the share `effect` as
+   long as the coupon lasts, and the coupon is paid for whoever is there, also for those who would have stayed. #}
 with
 
--- who has cancelled already is asked by a person, if at all
-risks as (
-    select * from {{ ref('churn_risk') }}
-    where
-        is_current
-        and horizon_days = {{ churn_horizon_days() }}
-        and treatment != 'leaving'
-),
+risks as ({{ risks_ahead() }}),
 subscriptions as (select * from {{ ref('dim_subscriptions') }}),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
 coupons as (select * from {{ ref('stg_stripe__coupons') }} where is_valid and not is_deleted),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'retention_offer'),
+effects as ({{ measured_effects('retention_offer') }}),
 
 ranked as (
 
@@ -33,7 +29,8 @@ numbered as (
         ranked.customer_id,
         ranked.horizon_days,
         cast(ranked.probability as decimal(9, 6)) as probability,
-        cast(ranked.base_rate as decimal(9, 6)) as base_rate,
+        ranked.probability as risk,
+        ranked.base_rate,
         ranked.risk_rank,
         ranked.customers_scored,
         ranked.reasons,
@@ -45,10 +42,13 @@ numbered as (
         coupons.coupon_id,
         coupons.percent_off,
         coupons.duration_in_months,
+        cast(coupons.duration_in_months as integer) as felt_months,
+        kinds.value_months as advised_months,
         {{ value_months('kinds.value_months') }} as value_months,
-        kinds.effect_low,
-        kinds.effect,
-        kinds.effect_high,
+        coalesce(effects.effect_low, kinds.effect_low) as effect_low,
+        coalesce(effects.effect, kinds.effect) as effect,
+        coalesce(effects.effect_high, kinds.effect_high) as effect_high,
+        effects.account_id is not null as is_effect_measured,
         -- a coupon on a subscription lowers its metered lines too, so all of MRR counts;
         -- percent_off has six decimals: in millionths it is a whole number
         {{ divide_half_up(
@@ -70,23 +70,46 @@ numbered as (
             and coupons.duration_in_months > 0
     inner join subscriptions
         on
-            ranked.account_id = subscriptions.account_id
-            and ranked.customer_id = subscriptions.customer_id
+            {{ same_keys('ranked', 'subscriptions', ['account_id', 'customer_id']) }}
             and subscriptions.status = 'active'
             and not subscriptions.has_discount
             and not subscriptions.cancel_at_period_end
     inner join months
         on
-            subscriptions.account_id = months.account_id
-            and subscriptions.customer_id = months.customer_id
-            and subscriptions.currency = months.currency
+            {{ same_keys('subscriptions', 'months', ['account_id', 'customer_id', 'currency']) }}
             and months.month_start = date_trunc('month', ranked.as_of)
+    left join effects
+        on ranked.account_id = effects.account_id
     where
         ranked.risk_rank <= ceil(kinds.top_share * ranked.customers_scored)
         and ranked.probability >= kinds.min_lift * ranked.base_rate
+),
+
+chosen as (select * from numbered where subscription_number = 1 and amount_minor > 0),
+advised as ({{ retained_months('chosen', 'customer_id', 'advised_months') }}),
+retained as ({{ retained_months('chosen', 'customer_id', 'value_months') }}),
+
+valued as (
+
+    select
+        chosen.*,
+        {% for months, suffix, name in [
+            ('advised', '', 'advised'), ('retained', '_low', 'expected_value_low'),
+            ('retained', '', 'expected_value'), ('retained', '_high', 'expected_value_high'),
+        ] -%}
+            {% set net = months ~ '.kept' ~ suffix ~ ' - 0.01 * chosen.percent_off * ' ~ months ~ '.felt' ~ suffix -%}
+            {{ share_of_money('chosen.mrr_minor', net) }} as {{ name }}_minor,
+        {% endfor -%}
+        {{ share_of_money('chosen.mrr_minor', '0.01 * chosen.percent_off * retained.felt') }} as expected_cost_minor
+
+    from chosen
+    inner join advised
+        on {{ same_keys('chosen', 'advised', ['account_id', 'customer_id']) }}
+    inner join retained
+        on {{ same_keys('chosen', 'retained', ['account_id', 'customer_id']) }}
+
 )
 
-select * from numbered
-where
-    subscription_number = 1
-    and amount_minor > 0
+-- an offer that costs more than it is expected to keep is not advised, over how many months it is measured or not
+select * from valued
+where advised_minor > 0

@@ -24,6 +24,11 @@ preconditioned as (
     select
         subscriptions.account_id,
         subscriptions.subscription_id,
+        subscriptions.customer_id,
+        subscriptions.currency,
+        subscriptions.livemode,
+        subscriptions.status,
+        item_lists.items,
         {{ as_json_text({
             'currency': 'subscriptions.currency',
             'customer': 'subscriptions.customer_id',

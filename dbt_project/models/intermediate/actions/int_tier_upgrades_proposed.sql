@@ -1,100 +1,96 @@
 {# Keys of JSON stand in alphabetical order and numbers are integers or decimal text: that is canonical JSON. #}
 with
 
-upgrades as (select * from {{ ref('int_tier_upgrades_valued') }}),
-moves as (select * from {{ ref('int_tier_upgrades_moved') }}),
+moves as (select * from {{ ref('int_plan_moves_valued') }} where kind = 'tier_upgrade'),
 preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
+customers as (select * from {{ ref('dim_customers') }}),
+meters as (select * from {{ ref('stg_stripe__meters') }}),
+currencies as (select * from {{ ref('currencies') }}),
+templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 
-items_written as (
+in_words as (
 
     select
-        account_id,
-        upgrade_item_id,
-        subscription_item_id,
-        -- a price change resets a licensed quantity to 1 unless it is sent; a metered item takes none
+        moves.*,
         case
-            when licensed_quantity is null
-                then {{ as_json({'id': 'subscription_item_id', 'price': 'next_price_id'}) }}
-            else {{ as_json({
-                'id': 'subscription_item_id', 'price': 'next_price_id', 'quantity': 'licensed_quantity',
-            }) }}
-        end as item
+            when moves.difference_minor < 0 then 'cheaper'
+            when moves.difference_minor > 0 then 'dearer'
+            else 'equal'
+        end as comparison_case,
+        {{ safe_name('customers.name', 'moves.customer_id') }} as customer,
+        {{ move_words('moves', 'meters', 'currencies') }}
 
     from moves
-
-),
-
-moved_items as (
-
-    select
-        account_id,
-        upgrade_item_id,
-        {{ json_of_rows('item', 'subscription_item_id') }} as items
-
-    from items_written
-    group by account_id, upgrade_item_id
+    inner join customers
+        on {{ same_keys('moves', 'customers', ['account_id', 'customer_id']) }}
+    inner join currencies
+        on moves.currency = currencies.currency
+    left join meters
+        on {{ same_keys('moves', 'meters', ['account_id', 'meter_id']) }}
 
 ),
 
 proposed as (
 
     select
-        upgrades.account_id,
-        upgrades.kind,
-        upgrades.as_of,
-        upgrades.customer_id,
-        upgrades.subscription_id,
+        moves.account_id,
+        moves.kind,
+        moves.as_of,
+        moves.customer_id,
+        moves.subscription_id,
         cast(null as {{ text_type() }}) as source_event_id,
-        upgrades.subscription_item_id as subject_id,
-        upgrades.next_price_id as target_key,
-        {{ date_text('upgrades.period_start') }} as period,
-        upgrades.currency,
+        moves.subscription_item_id as subject_id,
+        moves.next_price_id as target_key,
+        {{ date_text('moves.period_start') }} as period,
+        moves.currency,
         -- exposure: a higher plan with a lower base fee exposes nobody
-        greatest(upgrades.monthly_licensed_increase_minor, 0) as amount_minor,
-        {{ share_of('upgrades.difference_minor', 'upgrades.current_cost_minor') }} as pct_change,
-        upgrades.monthly_change_minor,
+        greatest(moves.monthly_licensed_minor, 0) as amount_minor,
+        {{ share_of('moves.difference_minor', 'moves.current_cost_minor') }} as pct_change,
+        moves.monthly_mean_minor as monthly_change_minor,
         {{ as_json_text({
-            'items': 'moved_items.items',
+            'items': 'moves.items_sent',
             'proration_behavior': "'none'",
-            'subscription': 'upgrades.subscription_id',
+            'subscription': 'moves.subscription_id',
         }) }} as params,
         preconditions.precondition,
+        {{ move_evidence('moves') }} as evidence,
+        -- advised for its quota, or for its price alone
+        case when moves.is_pressed then moves.kind else 'tier_upgrade_priced' end as template,
         {{ as_json_text({
-            'as_of': date_text('upgrades.as_of'),
-            'current_cost_minor': 'upgrades.current_cost_minor',
-            'days_beyond_horizon': 'upgrades.days_beyond_horizon',
-            'days_remaining': 'upgrades.days_remaining',
-            'included_units': as_text('upgrades.included_units'),
-            'next_cost_minor': 'upgrades.next_cost_minor',
-            'next_price_id': 'upgrades.next_price_id',
-            'period_end': time_text('upgrades.period_end'),
-            'price_id': 'upgrades.price_id',
-            'projected_quantity': as_text('upgrades.projected_quantity'),
-            'projected_quantity_high': as_text('upgrades.projected_quantity_high'),
-            'projected_quantity_low': as_text('upgrades.projected_quantity_low'),
-            'projected_share': as_text('upgrades.projected_share'),
-            'quantity_so_far': as_text('upgrades.quantity_so_far'),
-            'used_share': as_text('upgrades.used_share'),
-        }) }} as evidence,
-        upgrades.kind as template,
-        upgrades.words,
-        upgrades.model_version,
-        upgrades.expected_value_minor,
-        least(upgrades.expected_value_minor, upgrades.value_at_smaller_difference_minor) as expected_value_low_minor,
-        greatest(upgrades.expected_value_minor, upgrades.value_at_larger_difference_minor)
-            as expected_value_high_minor,
-        cast(upgrades.confidence as {{ double_type() }}) as confidence,
-        cast(upgrades.projected_share as {{ double_type() }}) as urgency
+            'cheaper_chance': 'moves.cheaper_chance_words',
+            'comparison': fill_template('comparisons.body', move_slots('moves')),
+            'customer': 'moves.customer',
+            'days_in_period': as_text('moves.days_in_period'),
+            'days_left': as_text('moves.days_remaining'),
+            'included': 'moves.included',
+            'last_share': share_to_text('moves.last_share'),
+            'meter': 'moves.meter',
+            'next_plan': 'moves.next_plan',
+            'offer': fill_template('offers.body', move_slots('moves')),
+            'plan': 'moves.plan',
+            'projected': 'moves.projected',
+            'projected_share': share_to_text('moves.projected_share'),
+            'used': 'moves.used',
+            'used_share': share_to_text('moves.used_share'),
+        }) }} as words,
+        moves.model_version,
+        moves.expected_value_minor,
+        moves.expected_value_low_minor,
+        moves.expected_value_high_minor,
+        -- the share of paths on which it is so: pressed in the running period as in the last, or cheaper in the next
+        cast(greatest(
+            case when moves.is_pressed then moves.near_chance else 0 end,
+            case when moves.is_cheaper then moves.cheaper_chance else 0 end
+        ) as {{ double_type() }}) as confidence,
+        cast(coalesce(moves.projected_share, moves.cheaper_chance) as {{ double_type() }}) as urgency
 
-    from upgrades
-    inner join moved_items
-        on
-            upgrades.account_id = moved_items.account_id
-            and upgrades.subscription_item_id = moved_items.upgrade_item_id
+    from in_words as moves
     inner join preconditions
-        on
-            upgrades.account_id = preconditions.account_id
-            and upgrades.subscription_id = preconditions.subscription_id
+        on {{ same_keys('moves', 'preconditions', ['account_id', 'subscription_id']) }}
+    inner join templates as comparisons
+        on comparisons.kind = 'tier_upgrade_' || moves.comparison_case
+    inner join templates as offers
+        on offers.kind = 'tier_upgrade_offer_' || moves.comparison_case
 
 )
 

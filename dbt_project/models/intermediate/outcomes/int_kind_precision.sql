@@ -3,8 +3,6 @@
    words), that it was taken back (0), declined (0, of half the weight: a decline may be about the moment), or approved
    and carried out (1, of half the weight; 0 if the customer left within 90 days). #}
 -- the prior is Beta(9, 1): nine of ten, as if ten had been judged; a kind without evidence keeps its confidence
-{% set prior_right = 9 %}
-{% set prior_trials = 10 %}
 with
 
 accounts as (select * from {{ ref('stg_stripe__accounts') }}),
@@ -107,11 +105,11 @@ select
     cast(reviewed_n as bigint) as reviewed_n,
     cast(evidence_weight as {{ double_type() }}) as evidence_weight,
     {{ share_of(
-        prior_right ~ ' + evidence_points', prior_trials ~ ' + evidence_weight', 'double'
+        prior_right() ~ ' + evidence_points', prior_judged() ~ ' + evidence_weight', 'double'
     ) }} as precision,
     least({{ share_of(
-        prior_trials ~ ' * (' ~ prior_right ~ ' + evidence_points)',
-        prior_right ~ ' * (' ~ prior_trials ~ ' + evidence_weight)',
+        prior_judged() ~ ' * (' ~ prior_right() ~ ' + evidence_points)',
+        prior_right() ~ ' * (' ~ prior_judged() ~ ' + evidence_weight)',
         'double'
     ) }}, 1) as factor
 from counted

@@ -1,6 +1,7 @@
 with
 
-actions as (select * from {{ ref('int_actions_executed') }}),
+treatments as (select * from {{ ref('int_treatments') }}),
+windows as (select * from {{ ref('int_windows_measured') }}),
 prices as (select * from {{ ref('int_action_prices_followed') }}),
 invoices as (select * from {{ ref('int_action_invoices_followed') }}),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
@@ -23,25 +24,38 @@ latest_months as (
 followed as (
 
     select
-        -- the action
-        actions.account_id,
-        actions.action_id,
-        actions.recommendation_id,
-        actions.livemode,
-        actions.kind,
-        actions.customer_id,
-        actions.subscription_id,
-        actions.object_id,
-        actions.currency,
-        actions.amount_minor,
-        actions.executed_at,
-        actions.undone_at,
+        -- the action, or what was held back
+        treatments.account_id,
+        treatments.arm,
+        treatments.action_id,
+        treatments.recommendation_id,
+        treatments.livemode,
+        treatments.kind,
+        treatments.customer_id,
+        treatments.subscription_id,
+        treatments.object_id,
+        treatments.currency,
+        treatments.amount_minor,
+        treatments.executed_at,
+        treatments.undone_at,
+        treatments.started_on,
 
         -- revenue before and now
         months_before.mrr_minor as mrr_before_minor,
         latest_months.mrr_minor as mrr_latest_minor,
         latest_months.mrr_minor - months_before.mrr_minor as mrr_change_minor,
         latest_months.as_of as mrr_latest_as_of,
+
+        -- the same customer as it began, and at each horizon
+        starts.mrr_minor as mrr_start_minor,
+        starts.is_paid as is_paid_before,
+        {% for days in [30, 90] -%}
+            after_{{ days }}.mrr_minor as mrr_{{ days }}_minor,
+            after_{{ days }}.mrr_minor - starts.mrr_minor as mrr_change_{{ days }}_minor,
+            after_{{ days }}.usage_change as usage_change_{{ days }},
+            after_{{ days }}.is_paid as is_paid_{{ days }},
+            after_{{ days }}.has_churned as has_churned_{{ days }},
+        {% endfor %}
 
         -- what Stripe billed next
         invoices.invoice_id as next_invoice_id,
@@ -54,26 +68,21 @@ followed as (
         invoices.is_price_invoiced,
         invoices.is_credit_applied
 
-    from actions
+    from treatments
     left join months as months_before
         on
-            actions.account_id = months_before.account_id
-            and actions.customer_id = months_before.customer_id
-            and actions.currency = months_before.currency
-            and months_before.month_start = date_trunc('month', actions.executed_at) - interval '1 month'
+            {{ same_keys('treatments', 'months_before', ['account_id', 'customer_id', 'currency']) }}
+            and months_before.month_start = date_trunc('month', treatments.started_on) - interval '1 month'
     left join latest_months
-        on
-            actions.account_id = latest_months.account_id
-            and actions.customer_id = latest_months.customer_id
-            and actions.currency = latest_months.currency
-    left join prices
-        on
-            actions.account_id = prices.account_id
-            and actions.action_id = prices.action_id
-    left join invoices
-        on
-            actions.account_id = invoices.account_id
-            and actions.action_id = invoices.action_id
+        on {{ same_keys('treatments', 'latest_months', ['account_id', 'customer_id', 'currency']) }}
+    {% for days, relation in [(0, 'starts'), (30, 'after_30'), (90, 'after_90')] -%}
+        left join windows as {{ relation }}
+            on
+                {{ same_keys('treatments', relation, ['account_id', 'customer_id', 'currency', 'started_on']) }}
+                and {{ relation }}.horizon_days = {{ days }}
+    {% endfor %}
+    left join prices on {{ same_keys('treatments', 'prices', ['account_id', 'action_id']) }}
+    left join invoices on {{ same_keys('treatments', 'invoices', ['account_id', 'action_id']) }}
 
 )
 

@@ -1,25 +1,46 @@
+{{ config(post_hook="{{ keep_as_said('recommendations_said') }}") }}
+{% set shared = [
+    'account_id', 'recommendation_id', 'livemode', 'kind', 'customer_id', 'subscription_id', 'source_event_id',
+    'subject_id', 'target_key', 'period', 'currency', 'params', 'precondition', 'reason', 'evidence', 'model_version',
+    'confidence', 'as_of',
+] %}
 with
 
-proposals as (select * from {{ ref('int_proposals_resolved') }}),
+proposals as (select * from {{ ref('int_proposals_worded') }}),
+messages as (select * from {{ ref('int_customer_messages_proposed') }} where not is_settled),
 customers as (select * from {{ ref('dim_customers') }}),
 risks as (
     select * from {{ ref('churn_risk') }}
     where is_current and horizon_days = {{ churn_horizon_days() }}
 ),
 kinds as (select * from {{ ref('action_kinds') }}),
-alerts as (select * from {{ ref('alerts') }} where state = 'open' and not is_acknowledged),
+precisions as (select * from {{ ref('int_kind_precision') }}),
 
--- errors in what models rest on stand against everything, a breach of a model against what rests on it
-doubts as (
+together as (
 
-    select distinct
-        alerts.account_id,
-        kinds.kind
-    from alerts
-    cross join kinds
-    where
-        alerts.model_name = 'all'
-        or alerts.model_name = kinds.rests_on
+    select
+        {{ shared | join(', ') }},
+        amount_minor,
+        pct_change,
+        monthly_change_minor,
+        margin,
+        expected_value_minor,
+        expected_value_low_minor,
+        expected_value_high_minor,
+        is_held_back
+    from proposals
+    union all
+    select
+        {{ shared | join(', ') }},
+        0 as amount_minor,
+        null as pct_change,
+        0 as monthly_change_minor,
+        null as margin,
+        0 as expected_value_minor,
+        0 as expected_value_low_minor,
+        0 as expected_value_high_minor,
+        false as is_held_back
+    from messages
 
 ),
 
@@ -27,60 +48,60 @@ completed as (
 
     select
         -- what, for whom
-        proposals.account_id,
-        proposals.recommendation_id,
-        proposals.livemode,
-        proposals.kind,
-        proposals.customer_id,
+        together.account_id,
+        together.recommendation_id,
+        together.livemode,
+        together.kind,
+        together.customer_id,
         customers.customer_tier,
         customers.segment,
-        proposals.subscription_id,
-        proposals.source_event_id,
-        proposals.subject_id,
-        proposals.target_key,
-        proposals.period,
+        together.subscription_id,
+        together.source_event_id,
+        together.subject_id,
+        together.target_key,
+        together.period,
 
         -- how much
-        proposals.currency,
-        proposals.amount_minor,
-        proposals.pct_change,
-        cast(null as decimal(18, 6)) as margin,
+        together.currency,
+        together.amount_minor,
+        together.pct_change,
+        together.monthly_change_minor,
+        together.margin,
 
         -- how, and why
-        proposals.params,
-        proposals.precondition,
-        proposals.reason,
-        proposals.evidence,
-        proposals.model_version,
+        together.params,
+        together.precondition,
+        together.reason,
+        together.evidence,
+        together.model_version,
 
         -- what it is worth
-        proposals.expected_value_minor,
-        proposals.expected_value_low_minor,
-        proposals.expected_value_high_minor,
-        case when doubts.kind is null then 1.0 else 0.5 end * proposals.confidence as confidence,
-        doubts.kind is not null as is_doubted,
+        together.expected_value_minor,
+        together.expected_value_low_minor,
+        together.expected_value_high_minor,
+        together.confidence * coalesce(precisions.factor, 1.0) as confidence,
         risks.probability as risk_score,
 
         -- how long it stands
-        cast(proposals.as_of + kinds.valid_days as timestamp) as expires_at,
-        false as is_held_back,
-        proposals.as_of
+        cast(together.as_of + kinds.valid_days as timestamp) as expires_at,
+        together.is_held_back,
+        together.as_of
 
-    from proposals
-    inner join customers
-        on
-            proposals.account_id = customers.account_id
-            and proposals.customer_id = customers.customer_id
+    from together
     inner join kinds
-        on proposals.kind = kinds.kind
-    left join doubts
+        on together.kind = kinds.kind
+    left join customers
         on
-            proposals.account_id = doubts.account_id
-            and proposals.kind = doubts.kind
+            together.account_id = customers.account_id
+            and together.customer_id = customers.customer_id
+    left join precisions
+        on
+            together.account_id = precisions.account_id
+            and together.kind = precisions.kind
     left join risks
         on
-            proposals.account_id = risks.account_id
-            and proposals.customer_id = risks.customer_id
+            together.account_id = risks.account_id
+            and together.customer_id = risks.customer_id
 
 )
 

@@ -40,7 +40,9 @@ described as (
         prices.billing_interval,
         prices.interval_count,
         quotas.included_units,
-        prices.is_active and not prices.is_deleted as is_active
+        prices.is_active and not prices.is_deleted as is_active,
+        prices.experiment_id,
+        prices.experiment_variant
     from prices
     left join products
         on

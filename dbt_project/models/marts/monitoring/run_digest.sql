@@ -11,7 +11,6 @@ risks as (
         and horizon_days = {{ churn_horizon_days() }}
         and treatment != 'leaving'
 ),
-proposals as (select * from {{ ref('recommendations') }}),
 
 top_risks as (
 
@@ -39,35 +38,6 @@ top_risks as (
         on risks.account_id = customers.account_id and risks.customer_id = customers.customer_id
     inner join currencies
         on risks.currency = currencies.currency
-
-),
-
--- amounts of two currencies are never compared, nor those of two kinds: the best of each come first, in turn
-ranked_proposals as (
-
-    select
-        *,
-        row_number() over (
-            partition by account_id, kind, currency order by abs(expected_value_minor) desc, recommendation_id asc
-        ) as rank_in_kind
-
-    from proposals
-
-),
-
-top_proposals as (
-
-    select
-        account_id,
-        'recommendations' as section,
-        6 as section_number,
-        cast(row_number() over (
-            partition by account_id order by rank_in_kind asc, kind desc, currency desc
-        ) as integer) as line_number,
-        customer_id,
-        replace(kind, '_', ' ') || ': ' || reason as text
-
-    from ranked_proposals
 
 ),
 
@@ -101,7 +71,7 @@ together as (
     union all
     select * from top_risks where line_number <= 2
     union all
-    select * from top_proposals where line_number <= 2
+    select * from {{ ref('int_digest_recommendations') }}
 
 )
 

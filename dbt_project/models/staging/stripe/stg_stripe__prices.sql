@@ -28,6 +28,7 @@
         ~ 'flat_amount_decimal VARCHAR, unit_amount VARCHAR, unit_amount_decimal VARCHAR, up_to BIGINT)[]))',
     'lookup_key': 'VARCHAR',
     'nickname': 'VARCHAR',
+    'metadata': {'experiment': 'VARCHAR', 'variant': 'VARCHAR'},
 } %}
 {% set object = fields(structure) %}
 
@@ -55,6 +56,8 @@ renamed as (
         {{ object.tax_behavior }} as tax_behavior,
         {{ object.lookup_key }} as lookup_key,
         {{ object.nickname }} as nickname,
+        {{ object.metadata.experiment }} as experiment_id,
+        {{ object.metadata.variant }} as experiment_variant,
 
         -- numbers: minor units for one, up to 12 decimal places
         {{ cast_or_null(object.unit_amount_decimal, 'decimal(24, 12)') }} as unit_amount_decimal,

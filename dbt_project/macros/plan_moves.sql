@@ -1,0 +1,68 @@
+{# What somebody pays of a monthly bill over `months`, the month of leaving included: S(0) + … + S(months - 1), with another
+   probability of leaving in each of the first three months than later. Counts of months have six decimals, so that money
+   is not multiplied by floating point. #}
+{% macro bills_paid(bill_minor, leaves_at_first, leaves_later, months) -%}
+    cast(round(cast({{ bill_minor }} as decimal(19, 0)) * cast(
+        {{ months_stayed(leaves_at_first, 'least(' ~ months ~ ', 3)') }}
+        + power(1 - {{ leaves_at_first }}, 3) * {{ months_stayed(leaves_later, 'greatest(' ~ months ~ ' - 3, 0)') }}
+        as decimal(12, 6)
+    )) as bigint)
+{%- endmacro %}
+
+{# Months that somebody is expected to begin, who leaves in each with the same probability. #}
+{% macro months_stayed(leaves, months) -%}
+    case
+        when {{ leaves }} < 0.000000001 then cast({{ months }} as {{ double_type() }})
+        else {{ share_of('1 - power(1 - ' ~ leaves ~ ', ' ~ months ~ ')', leaves, 'double') }}
+    end
+{%- endmacro %}
+
+{# In a select list: what a text about a move says, of a relation of int_plan_moves_valued. #}
+{% macro move_words(moves, meters, currencies) -%}
+    {{ safe_name(meters ~ '.meter_name', moves ~ '.meter_id') }} as meter,
+    {{ safe_name(moves ~ '.product_name', moves ~ '.product_id') }} as plan,
+    {{ safe_name(moves ~ '.next_product_name', moves ~ '.next_product_id') }} as next_plan,
+    {{ quantity_to_text(moves ~ '.included_units') }} as included,
+    {{ quantity_to_text('coalesce(' ~ moves ~ '.next_included_units, 0)') }} as next_included,
+    {{ quantity_to_text(moves ~ '.quantity_so_far') }} as used,
+    {{ quantity_to_text(moves ~ '.projected_quantity') }} as projected,
+    {{ share_to_text(moves ~ '.cheaper_chance') }} as cheaper_chance_words,
+    {% for name, amount in {
+        'current_cost': moves ~ '.current_cost_minor', 'next_cost': moves ~ '.next_cost_minor',
+        'difference': 'abs(' ~ moves ~ '.difference_minor)',
+    }.items() -%}
+        {{ money_to_text(amount, moves ~ '.currency', currencies ~ '.minor_unit_exponent') }} as {{ name }}{{ ', ' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# The slots of the sentences that compare two plans. #}
+{% macro move_slots(moves) -%}
+    {%- set slots = {} -%}
+    {%- for name in ['current_cost', 'difference', 'meter', 'next_cost', 'next_included', 'next_plan', 'plan'] -%}
+        {%- do slots.update({name: moves ~ '.' ~ name}) -%}
+    {%- endfor -%}
+    {{ return(slots) }}
+{%- endmacro %}
+
+{# The facts that a move rests on, as canonical JSON; null where one is not known. #}
+{% macro move_evidence(moves) -%}
+    {%- set facts = {'as_of': date_text(moves ~ '.as_of'), 'period_end': time_text(moves ~ '.period_end')} -%}
+    {%- for name in [
+        'basis', 'bill_minor', 'closed_cheaper', 'current_cost_minor', 'days_remaining', 'difference_high_minor',
+        'difference_low_minor', 'draws', 'draws_cheaper', 'next_cost_minor', 'next_price_id', 'price_id',
+    ] -%}
+        {%- do facts.update({name: moves ~ '.' ~ name}) -%}
+    {%- endfor -%}
+    {%- for name in [
+        'base_rate', 'cheaper_chance', 'effect', 'included_units', 'last_quantity', 'last_share', 'near_chance',
+        'probability', 'projected_quantity', 'projected_quantity_high', 'projected_quantity_low', 'projected_share',
+        'quantity_so_far', 'used_share',
+    ] -%}
+        {%- do facts.update({name: as_text(moves ~ '.' ~ name)}) -%}
+    {%- endfor -%}
+    {%- set sorted = {} -%}
+    {%- for name in facts | sort -%}
+        {%- do sorted.update({name: facts[name]}) -%}
+    {%- endfor -%}
+    {{ as_json_text(sorted) }}
+{%- endmacro %}

@@ -1,0 +1,128 @@
+{# What stands against each proposal by itself: what was decided, open alerts, old scores, the rules of business. #}
+{% set scored_by = {
+    'usage_forecast': 'stg_ml__usage_forecast',
+    'churn_risk': 'stg_ml__churn_risk',
+    'usage_anomalies': 'stg_ml__usage_anomaly_runs',
+} %}
+with
+
+proposals as (select * from {{ ref('int_proposals_identified') }}),
+kinds as (select * from {{ ref('action_kinds') }}),
+current_days as (select * from {{ ref('int_as_of') }}),
+decided as (select * from {{ ref('int_actions_decided') }}),
+margins as (select * from {{ ref('int_customer_margins') }}),
+rules as (select * from {{ ref('price_rules') }} where rule = 'min_margin'),
+
+-- errors in what models rest on stand against everything, a breach of a model against what rests on it
+doubts as (
+    select distinct
+        account_id,
+        model_name
+    from {{ ref('alerts') }}
+    where state = 'open' and not is_acknowledged
+),
+
+scored_days as (
+
+    {% for model_name, scores in scored_by.items() %}
+        select
+            account_id,
+            '{{ model_name }}' as model_name,
+            max(as_of) as as_of
+        from {{ ref(scores) }}
+        group by account_id
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+margined as (
+
+    select
+        proposals.*,
+        {{ share_of(
+            'margins.monthly_revenue_minor + proposals.monthly_change_minor - margins.monthly_cost_minor',
+            'margins.monthly_revenue_minor + proposals.monthly_change_minor'
+        ) }} as margin
+    from proposals
+    left join margins
+        on
+            proposals.account_id = margins.account_id
+            and proposals.customer_id = margins.customer_id
+            and proposals.currency = margins.currency
+
+),
+
+last_decided as (
+
+    select
+        account_id,
+        customer_id,
+        conflict_key,
+        max(decided_on) as decided_on
+    from decided
+    group by account_id, customer_id, conflict_key
+
+),
+
+checked as (
+
+    select
+        margined.*,
+        kinds.most_share,
+        coalesce(
+            margined.customer_id || ' ' || {{ conflict_key('margined.kind', 'kinds.conflict_group') }},
+            margined.recommendation_id
+        ) as conflict_key,
+        decided.recommendation_id is not null as is_settled,
+        doubts.model_name is not null or data_doubts.model_name is not null as is_doubted,
+        margined.as_of < current_days.as_of
+        or (
+            kinds.rests_on in ('{{ scored_by | join("', '") }}')
+            and coalesce(scored_days.as_of < current_days.as_of, true)
+        ) as is_stale,
+        case
+            when last_decided.decided_on + kinds.cooldown_days > current_days.as_of
+                then last_decided.decided_on + kinds.cooldown_days
+        end as cools_until,
+        -- what makes a customer pay less leaves the least margin; what is owed is given all the same
+        case
+            when
+                margined.monthly_change_minor < 0
+                and margined.margin < (select max(rules.value) from rules)
+                then 'min_margin'
+        end as refusal,
+        coalesce({{ hash_share(
+            "'" ~ var('hold_back_seed') ~ " ' || margined.account_id || ' ' || margined.customer_id || ' ' || margined.kind"
+        ) }} < kinds.hold_back_share, false) as is_held_back
+
+    from margined
+    inner join kinds
+        on margined.kind = kinds.kind
+    inner join current_days
+        on margined.account_id = current_days.account_id
+    left join decided
+        on
+            margined.account_id = decided.account_id
+            and margined.recommendation_id = decided.recommendation_id
+    left join last_decided
+        on
+            margined.account_id = last_decided.account_id
+            and margined.customer_id = last_decided.customer_id
+            and {{ conflict_key('margined.kind', 'kinds.conflict_group') }} = last_decided.conflict_key
+    left join scored_days
+        on
+            margined.account_id = scored_days.account_id
+            and kinds.rests_on = scored_days.model_name
+    left join doubts
+        on
+            margined.account_id = doubts.account_id
+            and kinds.rests_on = doubts.model_name
+    left join doubts as data_doubts
+        on
+            margined.account_id = data_doubts.account_id
+            and data_doubts.model_name = 'all'
+
+)
+
+select * from checked

@@ -1,0 +1,120 @@
+{# Every measure of every arm added up, of each month in which it began and of all of them; sums are decimals, so that
+   their order does not matter. #}
+with
+
+treatments as (select * from {{ ref('int_treatments') }} where customer_id is not null),
+matches as (select * from {{ ref('int_treatment_matches') }}),
+windows as (select * from {{ ref('int_windows_measured') }}),
+
+subjects as (
+
+    select
+        account_id,
+        kind,
+        arm,
+        {{ month_start('started_on') }} as month_start,
+        customer_id,
+        currency,
+        started_on
+    from treatments
+    union all
+    select
+        account_id,
+        kind,
+        'matched' as arm,
+        month_start,
+        customer_id,
+        currency,
+        started_on
+    from matches
+
+),
+
+measured as (
+
+    select
+        subjects.account_id,
+        subjects.kind,
+        subjects.arm,
+        subjects.month_start,
+        windows.horizon_days,
+        {{ share_of('least(windows.mrr_minor, 100 * starts.mrr_minor)', 'starts.mrr_minor') }} - 1 as mrr_change,
+        windows.usage_change,
+        cast(case when windows.is_paid then 1 when not windows.is_paid then 0 end as decimal(18, 6)) as paid_share,
+        cast(case when windows.has_churned then 1 else 0 end as decimal(18, 6)) as churn_share
+    from subjects
+    inner join windows
+        on
+            {{ same_keys('subjects', 'windows', ['account_id', 'customer_id', 'currency', 'started_on']) }}
+            and windows.horizon_days > 0
+    inner join windows as starts
+        on
+            {{ same_keys('subjects', 'starts', ['account_id', 'customer_id', 'currency', 'started_on']) }}
+            and starts.horizon_days = 0
+
+),
+
+named as (
+
+    {% for metric in ['mrr_change', 'usage_change', 'paid_share', 'churn_share'] -%}
+        select
+            account_id,
+            kind,
+            arm,
+            month_start,
+            horizon_days,
+            '{{ metric }}' as metric,
+            {{ metric }} as measure
+        from measured
+        {% if not loop.last -%} union all {%- endif %}
+    {% endfor %}
+
+),
+
+placed as (
+
+    select * from named
+    union all
+    select
+        account_id,
+        kind,
+        arm,
+        cast(null as date) as month_start,
+        horizon_days,
+        metric,
+        measure
+    from named
+
+),
+
+counted as (
+
+    select
+        account_id,
+        kind,
+        arm,
+        month_start,
+        horizon_days,
+        metric,
+        count(measure) as n,
+        cast(sum(cast(measure as decimal(28, 6))) as {{ double_type() }}) as total,
+        cast(sum(cast(measure * measure as decimal(38, 12))) as {{ double_type() }}) as squares
+    from placed
+    group by account_id, kind, arm, month_start, horizon_days, metric
+
+)
+
+select
+    account_id,
+    kind,
+    arm,
+    month_start,
+    horizon_days,
+    metric,
+    cast(n as bigint) as n,
+    total as hits,
+    {{ share_of('total', 'n', 'double') }} as mean,
+    case
+        when n > 1 then greatest({{ share_of('squares - ' ~ share_of('total * total', 'n', 'double'), 'n - 1', 'double') }}, 0)
+    end as variance
+from counted

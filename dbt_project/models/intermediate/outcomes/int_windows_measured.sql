@@ -1,0 +1,125 @@
+{# What became of a customer in the days from `started_on` on, treated or not; null where it cannot be said. #}
+{% set usage_days = 30 %}
+{% set keys = ['account_id', 'customer_id', 'currency', 'started_on', 'horizon_days'] %}
+with
+
+treatments as (select * from {{ ref('int_treatments') }}),
+matches as (select * from {{ ref('int_treatment_matches') }}),
+current_days as (select * from {{ ref('int_as_of') }}),
+spans as (select * from {{ ref('int_mrr_spans') }}),
+item_days as (select * from {{ ref('fct_usage_daily') }}),
+churn_dates as (select * from {{ ref('int_churn_dates') }} where cause = 'subscription_ended'),
+invoices as (select * from {{ ref('fct_invoices') }} where status not in ('draft', 'void') and amount_due_minor > 0),
+-- 0: how things stood before; of payments then, the 90 days before
+horizons as (
+    {% for days in [0, 30, 90] -%}
+        select cast({{ days }} as integer) as horizon_days
+        {{- ' union all' if not loop.last }}
+    {% endfor %}
+),
+
+subjects as (
+    select account_id, customer_id, currency, started_on from treatments where customer_id is not null
+    union
+    select account_id, customer_id, currency, started_on from matches
+),
+
+windows as (
+
+    select
+        subjects.*,
+        horizons.horizon_days,
+        subjects.started_on + horizons.horizon_days as ends_on
+    from subjects
+    cross join horizons
+    inner join current_days
+        on
+            subjects.account_id = current_days.account_id
+            and subjects.started_on + horizons.horizon_days <= current_days.as_of + 1
+
+),
+
+mrr as (
+
+    select
+        {{ columns_of('windows', keys) }},
+        sum(spans.mrr_minor) as mrr_minor
+    from windows
+    inner join spans
+        on
+            {{ same_keys('windows', 'spans', ['account_id', 'customer_id', 'currency']) }}
+            and spans.valid_from <= cast(windows.ends_on as timestamp)
+            and coalesce(spans.valid_to > cast(windows.ends_on as timestamp), true)
+    group by {{ columns_of('windows', keys) }}
+
+),
+
+meters as (
+
+    select
+        {{ columns_of('windows', keys) }},
+        sum(case when item_days.usage_date < windows.started_on then item_days.quantity else 0 end) as before,
+        sum(
+            case when item_days.usage_date >= windows.ends_on - {{ usage_days }} then item_days.quantity else 0 end
+        ) as afterwards
+    from windows
+    inner join item_days
+        on
+            {{ same_keys('windows', 'item_days', ['account_id', 'customer_id', 'currency']) }}
+            and item_days.usage_date >= windows.started_on - {{ usage_days }}
+            and item_days.usage_date < windows.ends_on
+    where windows.horizon_days > 0
+    group by {{ columns_of('windows', keys) }}, item_days.meter_id
+
+),
+
+-- meters have units of their own: the mean over meters of how their usage changed, none more than a hundredfold
+used as (
+
+    select
+        {{ columns_of('meters', keys) }},
+        {{ share_of('sum(' ~ share_of('least(afterwards, 100 * before)', 'before') ~ ' - 1)', 'count(*)') }} as usage_change
+    from meters
+    where before > 0
+    group by {{ columns_of('meters', keys) }}
+
+),
+
+paid as (
+
+    select
+        {{ columns_of('windows', keys) }},
+        bool_and(coalesce(invoices.paid_at < cast(windows.ends_on as timestamp), false)) as is_paid
+    from windows
+    inner join invoices
+        on
+            {{ same_keys('windows', 'invoices', ['account_id', 'customer_id', 'currency']) }}
+            and invoices.created_at >= cast(windows.started_on - case windows.horizon_days when 0 then 90 else 0 end as timestamp)
+            and invoices.created_at < cast(windows.ends_on as timestamp)
+    group by {{ columns_of('windows', keys) }}
+
+),
+
+churned as (
+
+    select distinct {{ columns_of('windows', keys) }}
+    from windows
+    inner join churn_dates
+        on
+            {{ same_keys('windows', 'churn_dates', ['account_id', 'customer_id']) }}
+            and churn_dates.churned_on >= windows.started_on
+            and churn_dates.churned_on < windows.ends_on
+
+)
+
+select
+    {{ columns_of('windows', keys) }},
+    cast(coalesce(mrr.mrr_minor, 0) as bigint) as mrr_minor,
+    used.usage_change,
+    paid.is_paid,
+    churned.customer_id is not null as has_churned
+from windows
+left join mrr on {{ same_keys('windows', 'mrr', keys) }}
+left join used on {{ same_keys('windows', 'used', keys) }}
+left join paid on {{ same_keys('windows', 'paid', keys) }}
+left join churned on {{ same_keys('windows', 'churned', keys) }}

@@ -1,0 +1,164 @@
+"""The value proof: what recommendations said they are worth over three months, against what they brought in.
+
+For each seed a company of the sandbox goes through the whole loop, its recommendations are valued over MONTHS months, all
+of them are carried out in one of two twins, and DAYS days later the twins' bills are compared. The sum of the expected
+values, in one currency, has to have the realised sum inside its 80 % band.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tests.benches.advice.twins import Bill, bills, carry_out, clock_of, pass_time, twin
+from tests.benches.measure import run
+from tests.commands import DBT_AT, ROOT
+
+CUSTOMERS, MONTHS_OF_HISTORY = 80, 14
+SEEDS = tuple(range(101, 111))  # none of them is the default company's
+MONTHS, DAYS = 3, 92
+REPORTING = "usd"
+SEEDS_FOLDER = ROOT / "dbt_project" / "seeds"
+ASKED = (
+    "recommendation_id, kind, customer_id, currency, amount_minor, is_held_back, expected_value_minor,"
+    " expected_value_low_minor, expected_value_high_minor, confidence, risk_score, evidence, params"
+)
+Row = dict[str, Any]
+
+
+def prepared(folder: Path, seed: int) -> Path:
+    """A state folder after one whole run of the loop; one that is there already is taken as it is."""
+    data = folder / str(seed)
+    if not (data / "last_run.json").exists():
+        run(data, "sandbox", "seed", "--seed", str(seed), "--customers", str(CUSTOMERS), "--months", str(MONTHS_OF_HISTORY))
+        run(data, "sandbox", "exec", "--", sys.executable, "-m", "dlt_pipelines", "run")
+    return data
+
+
+def valued(data: Path) -> list[Row]:
+    """Build recommendations whose value is counted over MONTHS, publish them, and read them."""
+    told = json.dumps({"value_months": MONTHS})
+    dbt = ("dbt.cli.main", "--no-use-colors", "build", *DBT_AT, "--vars", told, "--exclude-resource-type", "test")
+    run(data, *dbt, "--select", "tag:after_ml,+recommendations", "resource_type:seed")
+    run(data, "dlt_pipelines", "publish")
+    with duckdb.connect(str(data / "published" / "warehouse.duckdb"), read_only=True) as connection:
+        found = connection.execute(f"select {ASKED} from marts.recommendations order by recommendation_id")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def realised(rows: list[Row], treated: dict[str, Bill], untreated: dict[str, Bill]) -> dict[str, int]:
+    """By customer of `rows`, minor units: what the treated one brought in more than its twin.
+
+    Advice on unpaid bills changes what is collected, not what is billed, so there collected money counts.
+    """
+    kinds = defaultdict(set)
+    for row in rows:
+        kinds[row["customer_id"]].add(row["kind"])
+    found = {}
+    for customer, names in kinds.items():
+        one, other = treated.get(customer, Bill()), untreated.get(customer, Bill())
+        is_dunning = names <= {"retry_payment", "payment_plan"}
+        found[customer] = one.collected - other.collected if is_dunning else one.value - other.value
+    return found
+
+
+def combined(rows: Iterable[Row], rate: dict[str, float], common: set[str]) -> tuple[float, float, float]:
+    """(value, low, high) of a sum in major units of the reporting currency.
+
+    What makes a kind in `common` uncertain is an assumed effect, wrong for all its rows at once: their bands add up.
+    All others, and the kinds among each other, err independently: squares add up.
+    """
+    value, spread = 0.0, defaultdict(lambda: [0.0, 0.0])
+    for row in rows:
+        unit = rate[row["currency"]]
+        value += unit * row["expected_value_minor"]
+        for side, name in enumerate(("low", "high")):
+            part = abs(unit * (row["expected_value_minor"] - row[f"expected_value_{name}_minor"]))
+            kind = spread[row["kind"]]
+            kind[side] = kind[side] + part if row["kind"] in common else math.hypot(kind[side], part)
+    low, high = (math.hypot(*(kind[side] for kind in spread.values()), 0.0) for side in (0, 1))
+    return value, value - low, value + high
+
+
+def rates() -> dict[str, float]:
+    """Major units of the reporting currency for one minor unit of each currency, by the last row of the seed fx_rates."""
+    with (SEEDS_FOLDER / "currencies.csv").open() as file:
+        exponent = {row["currency"]: int(row["minor_unit_exponent"]) for row in csv.DictReader(file)}
+    with (SEEDS_FOLDER / "fx_rates.csv").open() as file:
+        quoted = sorted(csv.DictReader(file), key=lambda row: row["date"])
+    one = {REPORTING: 1.0}
+    for row in quoted:
+        if row["to_currency"] == REPORTING:
+            one[row["from_currency"]] = float(row["rate"])
+        elif row["from_currency"] == REPORTING:
+            one[row["to_currency"]] = 1 / float(row["rate"])
+    return {currency: rate / 10 ** exponent[currency] for currency, rate in one.items()}
+
+
+def of_assumed_effect() -> set[str]:
+    """Kinds whose value rests on an assumed effect (columns effect_low and effect_high of action_kinds)."""
+    with (SEEDS_FOLDER / "action_kinds.csv").open() as file:
+        return {row["kind"] for row in csv.DictReader(file) if row["effect_low"]}
+
+
+def proved(data: Path, work: Path) -> list[Row]:
+    """A row per recommendation that was carried out, with what its customer's twins differ in."""
+    rows = valued(data)
+    shutil.rmtree(work, ignore_errors=True)
+    treated, untreated = twin(data, work / "treated"), twin(data, work / "untreated")
+    since = clock_of(treated)
+    carried = carry_out(treated)
+    for reason, count in carried.left.items():
+        print(f"  left out: {count} x {reason}")
+    for name, end in carried.ends.items():
+        if end != "done":
+            print(f"  {end}: {name}: {carried.words[name]}")
+    for one in (treated, untreated):
+        pass_time(one, DAYS)
+    done = [row for row in rows if carried.ends.get(row["recommendation_id"]) == "done"]
+    after, before = bills(treated, since), bills(untreated, since)
+    brought = realised(done, after, before)
+    count = {customer: sum(row["customer_id"] == customer for row in done) for customer in brought}
+    return [
+        row
+        | {"realised_minor": brought[row["customer_id"]] / count[row["customer_id"]]}
+        | {"is_alive": after.get(row["customer_id"], Bill()).is_alive}
+        | {"twin_is_alive": before.get(row["customer_id"], Bill()).is_alive}
+        for row in done
+    ]
+
+
+def value(folder: Path, seeds: Iterable[int] = SEEDS) -> dict[str, float]:
+    """Figures of the proof; prints a line for each seed, and for each kind over all seeds."""
+    rate, common, figures, every = rates(), of_assumed_effect(), {}, []
+    hits = 0
+    for seed in (seeds := list(seeds)):
+        rows = proved(prepared(folder, seed), folder / f"twins-{seed}")
+        expected, low, high = combined(rows, rate, common)
+        brought = sum(rate[row["currency"]] * row["realised_minor"] for row in rows)
+        hits += low <= brought <= high
+        every += [row | {"seed": seed} for row in rows]
+        print(f"seed {seed}: {said(len(rows), expected, low, high, brought)}", flush=True)
+        figures |= {f"value_{seed}_expected_usd": round(expected), f"value_{seed}_realised_usd": round(brought)}
+    for kind in sorted({row["kind"] for row in every}):
+        mine = [row for row in every if row["kind"] == kind]
+        brought = sum(rate[row["currency"]] * row["realised_minor"] for row in mine)
+        print(f"{kind:<22} {said(len(mine), *combined(mine, rate, common), brought)}")
+    (folder / "value.jsonl").write_text("".join(json.dumps(row, sort_keys=True, default=str) + "\n" for row in every))
+    return {"value_seeds": len(seeds), "value_seeds_in_band": hits} | figures
+
+
+def said(count: int, expected: float, low: float, high: float, brought: float) -> str:
+    """One line: what was expected of `count` actions and what came."""
+    verdict = "inside" if low <= brought <= high else "OUTSIDE"
+    return f"{count} actions, expected {expected:,.0f} (80 % band {low:,.0f} to {high:,.0f}), came {brought:,.0f}: {verdict}"

@@ -1,0 +1,317 @@
+"""What became of customers, treated or not: windows, arms, intervals and precision, against figures worked out otherwise."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from statistics import fmean, variance
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from tests.dbt_project.compiled import Bench, compiled_models
+
+A, C = "acct_test", "cus_treated"
+MODELS = (
+    "int_treatments", "int_treatment_matches", "int_windows_measured", "int_effects_counted", "int_kind_precision",
+    "action_effects",
+)  # fmt: skip
+TABLES = {
+    "intermediate.int_as_of": "account_id varchar, as_of date",
+    "intermediate.int_actions_executed": (
+        "account_id varchar, action_id varchar, recommendation_id varchar, livemode boolean, kind varchar,"
+        "customer_id varchar, subscription_id varchar, object_id varchar, currency varchar, amount_minor bigint,"
+        "executed_at timestamp, undone_at timestamp"
+    ),
+    "staging.stg_ml__recommendations_said": (
+        "account_id varchar, recommendation_id varchar, livemode boolean, kind varchar, customer_id varchar,"
+        "subscription_id varchar, currency varchar, amount_minor bigint, is_held_back boolean, as_of date,"
+        "run_id varchar, scored_at timestamp"
+    ),
+    "intermediate.int_plan_history": (
+        "account_id varchar, customer_id varchar, plan varchar, known_from timestamp, known_to timestamp"
+    ),
+    "marts.churn_risk": (
+        "account_id varchar, customer_id varchar, as_of date, horizon_days integer, currency varchar,"
+        "risk_band varchar, mrr_minor bigint"
+    ),
+    "intermediate.int_mrr_spans": (
+        "account_id varchar, customer_id varchar, currency varchar, valid_from timestamp, valid_to timestamp,"
+        "mrr_minor bigint"
+    ),
+    "marts.fct_usage_daily": (
+        "account_id varchar, customer_id varchar, currency varchar, meter_id varchar, usage_date date,"
+        "quantity decimal(18, 6)"
+    ),
+    "intermediate.int_churn_dates": "account_id varchar, customer_id varchar, churned_on date, cause varchar",
+    "marts.fct_invoices": (
+        "account_id varchar, customer_id varchar, currency varchar, status varchar, created_at timestamp,"
+        "paid_at timestamp, amount_due_minor bigint"
+    ),
+    "staging.stg_stripe__accounts": "account_id varchar",
+    "seeds.action_kinds": "kind varchar",
+    "staging.stg_action_ledger__events": (
+        "account_id varchar, recommendation_id varchar, customer_id varchar, kind varchar, body varchar,"
+        "recorded_at timestamp"
+    ),
+    "intermediate.int_reviews": (
+        "account_id varchar, recommendation_id varchar, recommendation_kind varchar, verdict varchar"
+    ),
+}
+BEGAN = date(2026, 3, 10)
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return compiled_models(tmp_path_factory.mktemp("outcomes"), *MODELS)
+
+
+@pytest.fixture
+def bench(compiled: dict[str, str]) -> Bench:
+    bench = Bench(compiled)
+    for name, columns in TABLES.items():
+        bench.con.execute(f"create table {name} ({columns})")
+    put(bench, "intermediate.int_as_of", [{"as_of": date(2026, 12, 31)}])
+    put(bench, "staging.stg_stripe__accounts", [{}])
+    return bench
+
+
+def put(bench: Bench, table: str, rows: Iterable[Row]) -> None:
+    """Add rows of the one account; columns that are not named are null."""
+    for row in rows:
+        given = {"account_id": A} | row
+        if table == "seeds.action_kinds":
+            given.pop("account_id")
+        marks = ", ".join(f"? as {name}" for name in given)
+        bench.con.execute(f"insert into {table} by name select {marks}", list(given.values()))
+
+
+def rows(bench: Bench, query: str) -> list[Row]:
+    found = bench.con.execute(query)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def action(number: int, began: date = BEGAN, kind: str = "tier_upgrade", customer: str | None = None) -> Row:
+    """An action that was carried out at noon."""
+    return {
+        "action_id": f"h1:{number}-1", "recommendation_id": f"h1:{number}", "livemode": False, "kind": kind,
+        "customer_id": customer or f"cus_{number}", "currency": "usd", "amount_minor": 100,
+        "executed_at": datetime(began.year, began.month, began.day, 12),
+    }  # fmt: skip
+
+
+def held(number: int, as_of: date = BEGAN - timedelta(1), kind: str = "tier_upgrade", **more: Any) -> Row:
+    row = {"recommendation_id": f"h1:held{number}", "livemode": False, "kind": kind, "customer_id": f"cus_held{number}"}
+    said = {"currency": "usd", "amount_minor": 5, "is_held_back": True, "as_of": as_of, "run_id": "r1"}
+    return row | said | {"scored_at": datetime(2026, 1, 1)} | more
+
+
+def window(customer: str, horizon: int, mrr: int, began: date = BEGAN, **more: Any) -> Row:
+    row = {"customer_id": customer, "currency": "usd", "started_on": began, "horizon_days": horizon, "mrr_minor": mrr}
+    return row | {"usage_change": None, "is_paid": None, "has_churned": False} | more
+
+
+def measured(bench: Bench, arms: dict[str, list[tuple[int, int, bool]]]) -> None:
+    """Windows of treated and held-back customers as given: (MRR before, MRR after 30 days, has churned)."""
+    bench.con.execute(
+        "create or replace table intermediate.int_windows_measured (account_id varchar, customer_id varchar,"
+        " currency varchar, started_on date, horizon_days integer, mrr_minor bigint, usage_change decimal(18, 6),"
+        " is_paid boolean, has_churned boolean)"
+    )
+    for arm, given in arms.items():
+        for number, (before, after, has_churned) in enumerate(given):
+            is_treated = arm == "carried_out"
+            name = f"cus_{number}" if is_treated else f"cus_held{number}"
+            if is_treated:
+                put(bench, "intermediate.int_actions_executed", [action(number)])
+            else:
+                put(bench, "staging.stg_ml__recommendations_said", [held(number)])
+            put(bench, "intermediate.int_windows_measured", [window(name, 0, before)])
+            put(bench, "intermediate.int_windows_measured", [window(name, 30, after, has_churned=has_churned)])
+
+
+def effects(bench: Bench, is_measured: bool = True) -> list[Row]:
+    names = [name for name in MODELS[:-1] if not (is_measured and name == "int_windows_measured")]
+    for name in names:
+        bench.build("intermediate", name)
+    bench.build("marts", "action_effects")
+    return rows(bench, "select * from marts.action_effects where month_start is null order by kind, metric, horizon_days")
+
+
+def only(found: list[Row], metric: str, horizon: int = 30) -> Row:
+    (row,) = [row for row in found if (row["metric"], row["horizon_days"]) == (metric, horizon)]
+    return row
+
+
+@pytest.mark.parametrize(("treated", "untreated"), [([90, 130, 105, 180, 99], [100, 80, 120, 95, 110, 101]),
+                                                    ([100, 140], [100, 90, 95, 99, 105])])  # fmt: skip
+def test_a_difference_of_means_has_welchs_interval_with_few_customers_too(
+    bench: Bench, treated: list[int], untreated: list[int]
+) -> None:
+    measured(bench, {"carried_out": [(100, one, False) for one in treated],
+                     "held_back": [(100, one, False) for one in untreated]})  # fmt: skip
+    found = only(effects(bench), "mrr_change")
+
+    ours, theirs = [one / 100 - 1 for one in treated], [one / 100 - 1 for one in untreated]
+    parts = [variance(side) / len(side) for side in (ours, theirs)]
+    degrees = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, (ours, theirs), strict=True))
+    difference = fmean(ours) - fmean(theirs)
+    assert found["difference"] == pytest.approx(difference)
+    assert (found["treated_n"], found["comparison_n"], found["comparison"]) == (len(ours), len(theirs), "held_back")
+    for level, tail in (("80", 0.9), ("95", 0.975)):
+        reach = float(stats.t.ppf(tail, max(math.floor(degrees), 1))) * math.sqrt(sum(parts))
+        assert found[f"difference_low_{level}"] == pytest.approx(difference - reach, rel=0.005)
+        assert found[f"difference_high_{level}"] == pytest.approx(difference + reach, rel=0.005)
+
+
+def test_a_difference_of_shares_has_newcombes_interval(bench: Bench) -> None:
+    # the example of Newcombe (1998): 56 of 70 and 48 of 80, by method 10 from 0.0524 to 0.3339
+    measured(bench, {"carried_out": [(100, 100, number < 56) for number in range(70)],
+                     "held_back": [(100, 100, number < 48) for number in range(80)]})  # fmt: skip
+    found = only(effects(bench), "churn_share")
+    assert (found["treated_mean"], found["comparison_mean"]) == (0.8, 0.6)
+    assert found["difference_low_95"] == pytest.approx(0.0524, abs=0.00005)
+    assert found["difference_high_95"] == pytest.approx(0.3339, abs=0.00005)
+    assert found["difference_low_95"] < found["difference_low_80"] < 0.2 < found["difference_high_80"]
+
+
+def test_there_is_no_interval_from_one_customer_and_none_where_nothing_varies(bench: Bench) -> None:
+    measured(bench, {"carried_out": [(100, 120, False)], "held_back": [(100, 100, False)] * 5})
+    found = effects(bench)
+    assert only(found, "mrr_change")["difference"] == pytest.approx(0.2)
+    assert only(found, "mrr_change")["difference_low_80"] is None
+    assert only(found, "churn_share")["difference_high_95"] is None
+
+    bench.con.execute("delete from intermediate.int_actions_executed; delete from staging.stg_ml__recommendations_said")
+    measured(bench, {"carried_out": [(100, 120, False)] * 3, "held_back": [(100, 100, False)] * 5})
+    assert only(effects(bench), "mrr_change")["difference_low_80"] is None
+
+
+def test_with_nobody_to_compare_with_the_treated_are_told_alone(bench: Bench) -> None:
+    measured(bench, {"carried_out": [(100, 120, False), (100, 90, False)]})
+    found = only(effects(bench), "mrr_change")
+    assert (found["comparison"], found["is_observational"], found["comparison_n"]) == ("none", False, 0)
+    assert found["treated_mean"] == pytest.approx(0.05)
+    assert found["difference"] is None
+
+
+def test_fewer_than_five_held_back_are_passed_over_for_customers_like_the_treated(bench: Bench) -> None:
+    began = datetime(2026, 1, 1)
+    risks, plans, spans = [], [], []
+    # like C: the same plan, currency, band and size; the others each differ in one of them, or were treated themselves
+    for name, plan, currency, band, mrr in (
+        (C, "growth", "usd", "low", 20_000), ("cus_like", "growth", "usd", "low", 21_000),
+        ("cus_other_plan", "scale", "usd", "low", 20_000), ("cus_other_money", "growth", "eur", "low", 20_000),
+        ("cus_other_risk", "growth", "usd", "high", 20_000), ("cus_larger", "growth", "usd", "low", 90_000),
+        ("cus_treated_too", "growth", "usd", "low", 20_001),
+    ):  # fmt: skip
+        risks.append({"customer_id": name, "as_of": BEGAN - timedelta(3), "horizon_days": 90, "currency": currency,
+                      "risk_band": band, "mrr_minor": mrr})  # fmt: skip
+        plans.append({"customer_id": name, "plan": plan, "known_from": began})
+        spans.append({"customer_id": name, "currency": currency, "valid_from": began, "mrr_minor": mrr})
+    put(bench, "marts.churn_risk", risks)
+    put(bench, "intermediate.int_plan_history", plans)
+    put(bench, "intermediate.int_mrr_spans", spans)
+    put(bench, "intermediate.int_actions_executed", [
+        action(1, customer=C), action(2, BEGAN + timedelta(80), "courtesy_credit", "cus_treated_too"),
+    ])  # fmt: skip
+    put(bench, "staging.stg_ml__recommendations_said", [held(number) for number in range(4)])
+    found = [row for row in effects(bench, is_measured=False) if row["kind"] == "tier_upgrade"]
+    matched = rows(bench, "select customer_id from intermediate.int_treatment_matches where kind = 'tier_upgrade'")
+    assert matched == [{"customer_id": "cus_like"}]
+    row = only(found, "mrr_change")
+    assert (row["comparison"], row["is_observational"], row["comparison_n"]) == ("matched", True, 1)
+    assert only(found, "churn_share")["held_back_n"] == 4
+
+
+def test_a_window_tells_mrr_usage_payments_and_the_end_of_a_customer(bench: Bench) -> None:
+    put(bench, "intermediate.int_as_of", [])
+    bench.con.execute("update intermediate.int_as_of set as_of = ?", [BEGAN + timedelta(89)])  # 90 days are just over
+    put(bench, "intermediate.int_actions_executed", [action(1, customer=C)])
+    put(bench, "staging.stg_ml__recommendations_said", [held(1, BEGAN + timedelta(30))])  # 30 days are over, not 90
+    midnight = datetime(2026, 3, 10)
+    put(bench, "intermediate.int_mrr_spans", [
+        {"customer_id": C, "currency": "usd", "valid_from": datetime(2026, 1, 1), "valid_to": midnight, "mrr_minor": 999},
+        {"customer_id": C, "currency": "usd", "valid_from": midnight, "valid_to": midnight + timedelta(30), "mrr_minor": 100},
+        {"customer_id": C, "currency": "usd", "valid_from": midnight + timedelta(30), "valid_to": None, "mrr_minor": 70},
+        {"customer_id": C, "currency": "usd", "valid_from": datetime(2026, 1, 1), "valid_to": None, "mrr_minor": 11},
+        {"customer_id": C, "currency": "eur", "valid_from": datetime(2026, 1, 1), "valid_to": None, "mrr_minor": 5},
+    ])  # fmt: skip
+    days = {"calls": {-31: 500, -30: 60, -1: 40, 0: 30, 29: 20, 30: 5, 60: 7, 89: 3, 90: 999}, "seconds": {0: 4}}
+    put(bench, "marts.fct_usage_daily", [
+        {"customer_id": C, "currency": "usd", "meter_id": meter, "usage_date": BEGAN + timedelta(day), "quantity": used}
+        for meter, of_day in days.items() for day, used in of_day.items()
+    ])  # fmt: skip
+    put(bench, "marts.fct_invoices", [
+        {"customer_id": C, "currency": "usd", "status": "paid", "created_at": midnight + timedelta(made),
+         "paid_at": None if paid is None else midnight + timedelta(paid), "amount_due_minor": 10}
+        for made, paid in ((-91, None), (-90, -80), (-1, 1), (0, 29), (40, 95))
+    ])  # fmt: skip
+    put(bench, "intermediate.int_churn_dates", [
+        {"customer_id": C, "churned_on": BEGAN + timedelta(30), "cause": "subscription_ended"},
+        {"customer_id": C, "churned_on": BEGAN + timedelta(3), "cause": "usage_stopped"},
+    ])  # fmt: skip
+    effects(bench, is_measured=False)
+    found = {
+        (row["customer_id"], row["horizon_days"]): row
+        for row in rows(bench, "select * from intermediate.int_windows_measured")
+    }
+    assert {horizon for customer, horizon in found if customer == C} == {0, 30, 90}
+    assert {horizon for customer, horizon in found if customer != C} == {0, 30}
+    told = ("mrr_minor", "usage_change", "is_paid", "has_churned")
+    # before: paid too late, one of the two; then 50 calls after 100, and seconds that there were none of before
+    assert [found[C, 0][name] for name in told] == [111, None, False, False]
+    assert [float(found[C, 30][name]) for name in told] == [81, -0.5, 1, 0]
+    assert [float(found[C, 90][name]) for name in told] == [81, -0.9, 0, 1]
+
+
+def test_advice_held_back_counts_once_from_the_first_day_and_not_when_it_was_carried_out(bench: Bench) -> None:
+    put(bench, "intermediate.int_actions_executed", [action(7)])
+    put(bench, "staging.stg_ml__recommendations_said", [
+        held(1, date(2026, 3, 9), run_id="r2"), held(1, date(2026, 3, 4)), held(2, is_held_back=False),
+        held(3, recommendation_id="h1:7"),
+    ])  # fmt: skip
+    bench.build("intermediate", "int_treatments")
+    found = rows(bench, "select arm, recommendation_id, started_on from intermediate.int_treatments order by arm")
+    assert [tuple(row.values()) for row in found] == [
+        ("carried_out", "h1:7", BEGAN),
+        ("held_back", "h1:held1", date(2026, 3, 5)),
+    ]
+
+
+def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Bench) -> None:
+    kinds = ("reviewed", "declined", "done", "undone", "left", "untouched")
+    put(bench, "seeds.action_kinds", [{"kind": kind} for kind in kinds])
+    ledger = {"declined": ["declined"], "done": ["approved", "outcome"], "undone": ["approved", "outcome", "compensated"],
+              "left": ["approved", "outcome"], "untouched": ["approved"], "reviewed": ["declined"]}  # fmt: skip
+    for kind, events in ledger.items():
+        for event in ("planned", *events):
+            body = json.dumps({"recommendation_kind": kind} if event == "planned" else {})
+            put(bench, "staging.stg_action_ledger__events", [
+                {"recommendation_id": f"h1:{kind}", "customer_id": f"cus_{kind}", "kind": event, "body": body,
+                 "recorded_at": datetime(2026, 3, 10, 12)}
+            ])  # fmt: skip
+    put(bench, "intermediate.int_reviews", [
+        {"recommendation_id": "h1:reviewed", "recommendation_kind": "reviewed", "verdict": verdict}
+        for verdict in ("agree", "edited", "wrong", "wrong")
+    ])  # fmt: skip
+    put(bench, "intermediate.int_churn_dates", [
+        {"customer_id": "cus_left", "churned_on": date(2026, 6, 7), "cause": "subscription_ended"},
+        {"customer_id": "cus_done", "churned_on": date(2026, 6, 8), "cause": "subscription_ended"},
+    ])  # fmt: skip
+    bench.build("intermediate", "int_kind_precision")
+    found = {row["kind"]: row for row in rows(bench, "select * from intermediate.int_kind_precision")}
+    expected = {"reviewed": (9 + 1.5 / 4) / 11, "declined": 9 / 10.5, "done": 9.5 / 10.5, "undone": 9 / 11,
+                "left": 9 / 10.5, "untouched": 0.9}  # fmt: skip
+    assert {kind: row["precision"] for kind, row in found.items()} == pytest.approx(expected)
+    assert {kind: row["factor"] for kind, row in found.items()} == pytest.approx(
+        {kind: min(1, precision / 0.9) for kind, precision in expected.items()}
+    )
+    assert {kind: row["judged_n"] for kind, row in found.items()} == {kind: int(kind != "untouched") for kind in kinds}
+    assert found["reviewed"]["reviewed_n"] == 1
