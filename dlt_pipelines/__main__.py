@@ -181,6 +181,28 @@ def summary(settings: Settings) -> None:
 
 
 @cli.command()
+@click.argument("customer")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="What this UTC day did to the bill of its period.")
+@click.option("--invoice", metavar="in_…", help="This invoice, not the newest one.")
+@click.option("--json", "is_json", is_flag=True, help="For programs.")
+@click.pass_obj
+@refusals_as_exit_codes
+def why(settings: Settings, customer: str, day: datetime | None, invoice: str | None, is_json: bool) -> None:
+    """Explain a customer's newest invoice, or what one day did to its bill; CUSTOMER is an id, or a part of one.
+
+    \b
+    Example:
+        python -m dlt_pipelines why cus_9JTxVS --day 2026-10-27
+    """
+    from dlt_pipelines.why import why as explain
+
+    if day and invoice:
+        raise click.UsageError("--day explains a day and --invoice an invoice: give one of them.")
+    answer = explain(settings, customer, day.date() if day else None, invoice)
+    click.echo(answer.as_json() if is_json else "\n".join(answer.lines()))
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.pass_obj

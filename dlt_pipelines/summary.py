@@ -17,6 +17,7 @@ TITLES = {
     "risk": "Most at risk",
     "recommendations": "Recommendations",
     "alerts": "Alerts",
+    "outcomes": "What actions were followed by",
 }
 WIDEST = 140  # columns of a line; longer texts go on below
 

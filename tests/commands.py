@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.parsed import hand_on
+
 ROOT = Path(__file__).resolve().parent.parent
 DBT_AT = ("--project-dir", "dbt_project", "--profiles-dir", "dbt_project")
 SETTINGS = ("STRIPE_", "METERWISE_", "MLFLOW_", "DBT_", "DESTINATION__", "SOURCES__")
@@ -45,4 +47,5 @@ def in_sandbox(data: Path, *arguments: str, timeout: float = 600, **more: str) -
 
 def dbt(data: Path, *arguments: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
     """dbt on the state folder's warehouse."""
+    hand_on(data)
     return module(data, "dbt.cli.main", *arguments, *DBT_AT, timeout=timeout, **more)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.commands import module, run
+from tests.parsed import hand_on
 
 # Small enough for seconds, large enough that each model has something to learn and every recommendation occurs.
 SMALL_COMPANY = ("--customers", "60", "--months", "14", "--seed", "7")
@@ -87,6 +88,8 @@ def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
     """Copy a state folder, so that a test may change it."""
 
     def copied(data: Path) -> Path:
-        return Path(shutil.copytree(data, tmp_path / "data"))
+        copy = Path(shutil.copytree(data, tmp_path / "data"))
+        hand_on(copy)
+        return copy
 
     return copied

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
+from decimal import Decimal
 
 import stripe
 
@@ -43,6 +44,16 @@ def test_the_runner_never_gives_more_than_the_warehouse_recommends_at_most() -> 
         assert policy.judge(case | {"amount_minor": cap + 1}).denial, row
 
 
+def test_a_price_on_trial_keeps_the_margin_that_price_books_are_held_to() -> None:
+    """A book below it is refused when it is planned, its price when it is applied; so is a margin that nobody knows."""
+    [least] = [Decimal(row["value"]) for row in seed("price_rules") if row["rule"] == "min_margin"]
+    for kind in ("price_test_assignment", "experiment_price"):
+        case = {"kind": kind, "currency": "usd", "amount_minor": 0}
+        assert read_policy().judge(case | {"margin": str(least)}).denial is None
+        assert read_policy().judge(case | {"margin": str(least - Decimal("0.000001"))}).denial
+        assert read_policy().judge(case | {"margin": None}).denial
+
+
 def test_every_kind_of_action_has_an_executor_and_a_rule() -> None:
     kinds = {row["kind"] for row in seed("action_kinds")}
     assert {kind for executor in EXECUTORS for kind in executor.kinds} == kinds
@@ -53,7 +64,7 @@ def test_every_kind_of_action_has_an_executor_and_a_rule() -> None:
 
 def test_every_kind_that_is_recommended_may_be_carried_out() -> None:
     for row in seed("action_kinds"):
-        case = {"kind": row["kind"], "currency": "usd", "amount_minor": 1}
+        case = {"kind": row["kind"], "currency": "usd", "amount_minor": 1, "margin": "1"}
         assert read_policy().judge(case).denial is None or row["kind"] == "phase_change", row
 
 

@@ -25,22 +25,19 @@
     end
 {%- endmacro %}
 
-{# (level, normal quantile, t of one and of two degrees) of the two intervals. #}
-{% macro interval_levels() -%}
-    {{ return([
-        ('80', 1.2815515655446004, 3.0776835371752527, 1.8856180831641267),
-        ('95', 1.959963984540054, 12.706204736432095, 4.302652729911275),
-    ]) }}
-{%- endmacro %}
-
 {# What is believed of a kind's precision before anybody judged it, as if so many of so many had been right. #}
 {% macro prior_judged() -%} 10 {%- endmacro %}
 {% macro prior_right() -%} 9 {%- endmacro %}
 {% macro prior_precision() -%} cast(0.9 as {{ double_type() }}) {%- endmacro %}
 
-{# How far an interval reaches from the difference of two arms, down ('-') or up ('+'): of shares by Newcombe (1998,
-   number 10), of means by Welch; null with fewer than two on a side, or where nothing varies. #}
-{% macro reach_of_difference(side, z, first, second) -%}
+{# How far the interval of a level ('80' or '95') reaches from the difference of two arms, down ('-') or up ('+'): of
+   shares by Newcombe (1998, number 10), of means by Welch; null with fewer than two on a side, or where nothing varies. #}
+{% macro reach_of_difference(side, level) -%}
+    {# the normal quantile, and Student's of one and of two degrees #}
+    {%- set z, first, second = {
+        '80': (1.2815515655446004, 3.0776835371752527, 1.8856180831641267),
+        '95': (1.959963984540054, 12.706204736432095, 4.302652729911275),
+    }[level] -%}
     {%- set other_side = '+' if side == '-' else '-' -%}
     case
         when least(n, comparison_n) < 2 then null

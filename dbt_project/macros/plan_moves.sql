@@ -22,8 +22,8 @@
     {{ safe_name(meters ~ '.meter_name', moves ~ '.meter_id') }} as meter,
     {{ safe_name(moves ~ '.product_name', moves ~ '.product_id') }} as plan,
     {{ safe_name(moves ~ '.next_product_name', moves ~ '.next_product_id') }} as next_plan,
-    {{ quantity_to_text(moves ~ '.included_units') }} as included,
-    {{ quantity_to_text('coalesce(' ~ moves ~ '.next_included_units, 0)') }} as next_included,
+    coalesce({{ quantity_to_text(moves ~ '.included_units') }}, 'none') as included,
+    coalesce({{ quantity_to_text(moves ~ '.next_included_units') }}, 'none') as next_included,
     {{ quantity_to_text(moves ~ '.quantity_so_far') }} as used,
     {{ quantity_to_text(moves ~ '.projected_quantity') }} as projected,
     {{ share_to_text(moves ~ '.cheaper_chance') }} as cheaper_chance_words,
@@ -65,4 +65,23 @@
         {%- do sorted.update({name: facts[name]}) -%}
     {%- endfor -%}
     {{ as_json_text(sorted) }}
+{%- endmacro %}
+
+{# The same of an alert. #}
+{% macro alert_evidence(found) -%}
+    {{ as_json_text({
+        'as_of': date_text(found ~ '.as_of'),
+        'chance': as_text(found ~ '.chance'),
+        'gte': found ~ '.gte',
+        'included_units': as_text(found ~ '.included_units'),
+        'last_minor': found ~ '.last_minor',
+        'level': found ~ '.level',
+        'level_minor': found ~ '.level_minor',
+        'level_quantity': as_text(found ~ '.counted_quantity'),
+        'passes_on': date_text(found ~ '.passes_on'),
+        'period_end': time_text(found ~ '.period_end'),
+        'projected_quantity': as_text(found ~ '.median_quantity'),
+        'quantity_so_far': as_text(found ~ '.quantity_so_far'),
+        'remaining_minor': found ~ '.remaining_minor',
+    }) }}
 {%- endmacro %}

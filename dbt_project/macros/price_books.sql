@@ -1,13 +1,13 @@
 {# The rows of price_book_tiers, typed: null where a text does not fit, which is then a fault. Names are compared without
    regard to case; `row_text` is the row as it stands in the file, so that it can be looked for there. #}
-{% macro price_book_rows() -%}
+{% macro price_book_rows() %}
     {%- set columns = [
         'book', 'price_id', 'plan', 'product', 'meter_event_name', 'currency', 'tiers_mode', 'above', 'up_to',
         'unit_amount_decimal', 'flat_amount_decimal', 'package_size', 'package_rounding', 'minimum_amount_minor',
     ] %}
 
     select
-        book,
+        {{ book_name('book') }} as book,
         price_id,
         lower(plan) as plan,
         lower(product) as product,
@@ -22,6 +22,9 @@
         ) as price_name,
         lower(coalesce(tiers_mode, case when package_size is null then 'per_unit' else 'package' end)) as tiers_mode,
         lower(coalesce(package_rounding, 'up')) as package_rounding,
+        coalesce(lower(tiers_mode), 'per_unit') in ('graduated', 'volume', 'per_unit', 'package')
+        and lower(coalesce(package_rounding, 'up')) in ('up', 'down') as has_mode,
+        coalesce(lower(tiers_mode), 'per_unit') in ('per_unit', 'package') as is_untiered,
         lower(coalesce(up_to, 'inf')) = 'inf' as is_last,
         above is not null as has_above,
         {{ cast_or_null('above', 'decimal(18, 6)') }} as above,
@@ -64,54 +67,4 @@
         from {{ ref('price_book_tiers') }}
     ) as trimmed
 
-{%- endmacro %}
-
-{# The prices of each account that a relation of such rows names: one row per account, book, name and price of that name. #}
-{% macro price_book_matches(rows) %}
-
-    select distinct
-        catalogue.account_id,
-        named.book,
-        named.price_name,
-        catalogue.price_id,
-        catalogue.currency,
-        prices.billing_interval,
-        prices.interval_count
-    from (
-        select distinct
-            account_id,
-            price_id,
-            currency
-        from {{ ref('int_price_tiers') }}
-    ) as catalogue
-    inner join {{ ref('dim_prices') }} as prices
-        on {{ same_keys('catalogue', 'prices', ['account_id', 'price_id']) }}
-    inner join (
-        select distinct
-            book,
-            price_name,
-            price_id,
-            plan,
-            product,
-            meter_event_name,
-            currency
-        from {{ rows }}
-    ) as named
-        on
-            catalogue.currency = named.currency
-            and case
-                when named.price_id is not null then catalogue.price_id = named.price_id
-                else {{ is_price_named('prices', 'named') }}
-            end
-
 {% endmacro %}
-
-{# Whether a price of dim_prices is what a row calls by plan or product (lower case, null for any) and meter. #}
-{% macro is_price_named(prices, named) -%}
-    coalesce(lower({{ prices }}.plan) = {{ named }}.plan, {{ named }}.plan is null)
-    and coalesce(lower({{ prices }}.product_name) = {{ named }}.product, {{ named }}.product is null)
-    and case
-        when {{ named }}.meter_event_name = 'licensed' then {{ prices }}.usage_type = 'licensed'
-        else {{ prices }}.usage_type = 'metered' and {{ prices }}.meter_event_name = {{ named }}.meter_event_name
-    end
-{%- endmacro %}

@@ -1,4 +1,4 @@
-{# What is wrong with a row of price_experiments, the first of all that is; null for a row that can be understood. #}
+{# What is wrong with a row of price_experiment_designs, the first of all that is; null for a row that can be understood. #}
 {% macro price_experiment_problem(numbers) -%}
     case
         when not ({{ is_like('experiment_id', '[A-Za-z0-9_]{1,40}') }} and {{ is_like('variant', '[A-Za-z0-9_]{1,40}') }})

@@ -19,7 +19,11 @@
 
 {# What a customer gets one of at once: each group, and of notices each kind. Null where nothing conflicts. #}
 {% macro conflict_key(kind, conflict_group) -%}
-    case {{ conflict_group }} when 'none' then null when 'notice' then 'notice ' || {{ kind }} else {{ conflict_group }} end
+    case {{ conflict_group }}
+        when 'none' then null
+        when 'notice' then 'notice ' || {{ kind }}
+        else {{ conflict_group }}
+    end
 {%- endmacro %}
 
 {# Most recommendations of an account at once. #}

@@ -88,7 +88,7 @@ def price(number: int = 1, **more: Any) -> Row:
         "metadata": {"experiment": f"exp_{number}", "arm": "b"},
     }  # fmt: skip
     held = {"product": "prod_1", "currency": "usd", "livemode": False, "customer": None}
-    return recommendation("experiment_price", params, held, **({"amount_minor": 0} | more))
+    return recommendation("experiment_price", params, held, **({"amount_minor": 0, "margin": "0.5"} | more))
 
 
 def quote(number: int = 1, **more: Any) -> Row:

@@ -15,12 +15,13 @@ from tests.dbt_project.staged_payloads import staged_twice
 @pytest.fixture(scope="session")
 def modelled_company(seeded_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder after the load and the first dbt pass, every test of the pass included. Copy before changing."""
-    data = tmp_path_factory.mktemp("modelled") / "data"
-    shutil.copytree(seeded_data, data)
-    loaded = in_sandbox(data, "dlt_pipelines", "load")
-    assert loaded.returncode == 0, loaded.stderr
-    built = dbt(data, "build", "--exclude", "tag:after_ml")
-    assert built.returncode == 0, built.stdout
+    with made_once(tmp_path_factory, "modelled") as (data, is_new):
+        if is_new:
+            shutil.copytree(seeded_data, data)
+            loaded = in_sandbox(data, "dlt_pipelines", "load")
+            assert loaded.returncode == 0, loaded.stderr
+            built = dbt(data, "build", "--exclude", "tag:after_ml")
+            assert built.returncode == 0, built.stdout
     return data
 
 

@@ -1,12 +1,11 @@
-"""What became of customers, treated or not: windows, arms, intervals and precision, against figures worked out otherwise."""
+"""What became of customers, treated or not: windows, intervals and precision, against figures worked out otherwise."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime, time, timedelta
 from statistics import fmean, variance
 from typing import Any
 
@@ -17,8 +16,8 @@ from tests.dbt_project.compiled import Bench, compiled_models
 
 A, C = "acct_test", "cus_treated"
 MODELS = (
-    "int_treatments", "int_treatment_matches", "int_windows_measured", "int_effects_counted", "int_kind_precision",
-    "action_effects",
+    "int_treatments", "int_treatment_matches", "int_windows_opened", "int_windows_measured", "int_effects_counted",
+    "int_kind_precision", "action_effects",
 )  # fmt: skip
 TABLES = {
     "intermediate.int_as_of": "account_id varchar, as_of date",
@@ -66,6 +65,14 @@ BEGAN = date(2026, 3, 10)
 Row = dict[str, Any]
 
 
+def at(day: date, hour: int = 0) -> datetime:
+    """A UTC time as the warehouse has it, without a zone."""
+    return datetime.combine(day, time(hour))
+
+
+NEW_YEAR = at(date(2026, 1, 1))
+
+
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return compiled_models(tmp_path_factory.mktemp("outcomes"), *MODELS)
@@ -102,14 +109,14 @@ def action(number: int, began: date = BEGAN, kind: str = "tier_upgrade", custome
     return {
         "action_id": f"h1:{number}-1", "recommendation_id": f"h1:{number}", "livemode": False, "kind": kind,
         "customer_id": customer or f"cus_{number}", "currency": "usd", "amount_minor": 100,
-        "executed_at": datetime(began.year, began.month, began.day, 12),
+        "executed_at": at(began, 12),
     }  # fmt: skip
 
 
 def held(number: int, as_of: date = BEGAN - timedelta(1), kind: str = "tier_upgrade", **more: Any) -> Row:
     row = {"recommendation_id": f"h1:held{number}", "livemode": False, "kind": kind, "customer_id": f"cus_held{number}"}
     said = {"currency": "usd", "amount_minor": 5, "is_held_back": True, "as_of": as_of, "run_id": "r1"}
-    return row | said | {"scored_at": datetime(2026, 1, 1)} | more
+    return row | said | {"scored_at": NEW_YEAR} | more
 
 
 def window(customer: str, horizon: int, mrr: int, began: date = BEGAN, **more: Any) -> Row:
@@ -141,7 +148,9 @@ def effects(bench: Bench, is_measured: bool = True) -> list[Row]:
     for name in names:
         bench.build("intermediate", name)
     bench.build("marts", "action_effects")
-    return rows(bench, "select * from marts.action_effects where month_start is null order by kind, metric, horizon_days")
+    return rows(
+        bench, "select * from marts.action_effects where month_start is null order by kind, metric, horizon_days"
+    )
 
 
 def only(found: list[Row], metric: str, horizon: int = 30) -> Row:
@@ -202,7 +211,6 @@ def test_with_nobody_to_compare_with_the_treated_are_told_alone(bench: Bench) ->
 
 
 def test_fewer_than_five_held_back_are_passed_over_for_customers_like_the_treated(bench: Bench) -> None:
-    began = datetime(2026, 1, 1)
     risks, plans, spans = [], [], []
     # like C: the same plan, currency, band and size; the others each differ in one of them, or were treated themselves
     for name, plan, currency, band, mrr in (
@@ -213,8 +221,8 @@ def test_fewer_than_five_held_back_are_passed_over_for_customers_like_the_treate
     ):  # fmt: skip
         risks.append({"customer_id": name, "as_of": BEGAN - timedelta(3), "horizon_days": 90, "currency": currency,
                       "risk_band": band, "mrr_minor": mrr})  # fmt: skip
-        plans.append({"customer_id": name, "plan": plan, "known_from": began})
-        spans.append({"customer_id": name, "currency": currency, "valid_from": began, "mrr_minor": mrr})
+        plans.append({"customer_id": name, "plan": plan, "known_from": NEW_YEAR})
+        spans.append({"customer_id": name, "currency": currency, "valid_from": NEW_YEAR, "mrr_minor": mrr})
     put(bench, "marts.churn_risk", risks)
     put(bench, "intermediate.int_plan_history", plans)
     put(bench, "intermediate.int_mrr_spans", spans)
@@ -235,13 +243,14 @@ def test_a_window_tells_mrr_usage_payments_and_the_end_of_a_customer(bench: Benc
     bench.con.execute("update intermediate.int_as_of set as_of = ?", [BEGAN + timedelta(89)])  # 90 days are just over
     put(bench, "intermediate.int_actions_executed", [action(1, customer=C)])
     put(bench, "staging.stg_ml__recommendations_said", [held(1, BEGAN + timedelta(30))])  # 30 days are over, not 90
-    midnight = datetime(2026, 3, 10)
+    midnight = at(BEGAN)
+    later = midnight + timedelta(30)
     put(bench, "intermediate.int_mrr_spans", [
-        {"customer_id": C, "currency": "usd", "valid_from": datetime(2026, 1, 1), "valid_to": midnight, "mrr_minor": 999},
-        {"customer_id": C, "currency": "usd", "valid_from": midnight, "valid_to": midnight + timedelta(30), "mrr_minor": 100},
-        {"customer_id": C, "currency": "usd", "valid_from": midnight + timedelta(30), "valid_to": None, "mrr_minor": 70},
-        {"customer_id": C, "currency": "usd", "valid_from": datetime(2026, 1, 1), "valid_to": None, "mrr_minor": 11},
-        {"customer_id": C, "currency": "eur", "valid_from": datetime(2026, 1, 1), "valid_to": None, "mrr_minor": 5},
+        {"customer_id": C, "currency": "usd", "valid_from": NEW_YEAR, "valid_to": midnight, "mrr_minor": 999},
+        {"customer_id": C, "currency": "usd", "valid_from": midnight, "valid_to": later, "mrr_minor": 100},
+        {"customer_id": C, "currency": "usd", "valid_from": later, "valid_to": None, "mrr_minor": 70},
+        {"customer_id": C, "currency": "usd", "valid_from": NEW_YEAR, "valid_to": None, "mrr_minor": 11},
+        {"customer_id": C, "currency": "eur", "valid_from": NEW_YEAR, "valid_to": None, "mrr_minor": 5},
     ])  # fmt: skip
     days = {"calls": {-31: 500, -30: 60, -1: 40, 0: 30, 29: 20, 30: 5, 60: 7, 89: 3, 90: 999}, "seconds": {0: 4}}
     put(bench, "marts.fct_usage_daily", [
@@ -288,14 +297,15 @@ def test_advice_held_back_counts_once_from_the_first_day_and_not_when_it_was_car
 def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Bench) -> None:
     kinds = ("reviewed", "declined", "done", "undone", "left", "untouched")
     put(bench, "seeds.action_kinds", [{"kind": kind} for kind in kinds])
-    ledger = {"declined": ["declined"], "done": ["approved", "outcome"], "undone": ["approved", "outcome", "compensated"],
-              "left": ["approved", "outcome"], "untouched": ["approved"], "reviewed": ["declined"]}  # fmt: skip
+    done = ["approved", "outcome"]
+    ledger = {"declined": ["declined"], "done": done, "undone": [*done, "compensated"], "left": done,
+              "untouched": ["approved"], "reviewed": ["declined"]}  # fmt: skip
     for kind, events in ledger.items():
         for event in ("planned", *events):
             body = json.dumps({"recommendation_kind": kind} if event == "planned" else {})
             put(bench, "staging.stg_action_ledger__events", [
                 {"recommendation_id": f"h1:{kind}", "customer_id": f"cus_{kind}", "kind": event, "body": body,
-                 "recorded_at": datetime(2026, 3, 10, 12)}
+                 "recorded_at": at(BEGAN, 12)}
             ])  # fmt: skip
     put(bench, "intermediate.int_reviews", [
         {"recommendation_id": "h1:reviewed", "recommendation_kind": "reviewed", "verdict": verdict}

@@ -1,7 +1,7 @@
 """`make bench-advice`: what advice costs to compute, what it finds and what it is worth, against their marks.
 
-`value` proves the expected values on ten companies of the sandbox, seed by seed; it and the other long groups run when they
-are asked for: `python -m tests.benches.advice value`.
+`value` proves the expected values on ten companies of the sandbox, seed by seed; it and the other long groups run when
+they are asked for: `python -m tests.benches.advice value`.
 """
 
 import argparse
@@ -20,9 +20,9 @@ MUST = {
     "scale_wall_s": Mark(most=60),
     "value_seeds_in_band": Mark(least=6),
 }
-# Name of a group → module here whose function of that name measures it, into flat figures, in a folder of its own. A module
-# may say MUST for what its figures must reach.
-GROUPS = {"scale": "scale", "value": "value"}
+# Name of a group → module here whose function of that name measures it, into flat figures, in a folder of its own. A
+# module may say MUST for what its figures must reach.
+GROUPS = {"scale": "scale", "pricing": "pricing", "credits": "credits", "value": "value"}
 ON_DEMAND = {"value"}
 
 

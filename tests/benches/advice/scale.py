@@ -1,7 +1,7 @@
 """Recommendations for 100,000 customers: a company that went through the loop, and hundreds of copies of each customer.
 
-Everything that the advice reads and that is built before it (marts, forecasts, risks) is multiplied in the warehouse, with
-ids of their own for the copies; then the advice alone is built, from what is found to what is published.
+Everything that the advice reads and that is built before it (marts, forecasts, risks) is multiplied in the warehouse,
+with ids of their own for the copies; then the advice alone is built, from what is found to what is published.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def company(data: Path) -> None:
 
 
 def chain(data: Path) -> tuple[list[str], list[str]]:
-    """(models of the advice, relations `schema.table` that they read and that are built before them), by the manifest."""
+    """(models of the advice, relations `schema.table` that they read and do not build), by the manifest."""
     nodes: dict[str, Any] = json.loads((data / "dbt" / "manifest.json").read_text())["nodes"]
     mine, waiting = set(), [f"model.meterwise.{name}" for name in ENDS]
     while waiting:
@@ -92,12 +92,16 @@ def scale(folder: Path, base: Path | None = None, customers: int = CUSTOMERS) ->
             target = data / part
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (base / part).is_dir() else shutil.copy)(base / part, target)
-    run(data, "dbt.cli.main", "--quiet", "build", *DBT_AT, "--select", "tag:after_ml", "--exclude-resource-type", "test")
+    run(
+        data, "dbt.cli.main", "--quiet", "build", *DBT_AT, "--select", "tag:after_ml", "--exclude-resource-type", "test"
+    )
     models, relations = chain(data)
     count = multiply(data, relations, customers)
     used = run(data, "dbt.cli.main", "--quiet", "run", *DBT_AT, "--select", *models)
     results = json.loads((data / "dbt" / "run_results.json").read_text())
-    seconds = sorted(((one["execution_time"], one["unique_id"].split(".")[-1]) for one in results["results"]), reverse=True)
+    seconds = sorted(
+        ((one["execution_time"], one["unique_id"].split(".")[-1]) for one in results["results"]), reverse=True
+    )
     print("\n".join(f"  {taken:8.2f} s  {name}" for taken, name in seconds[:LISTED]))
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         [(found,)] = connection.execute("select count(*) from marts.recommendations").fetchall()

@@ -1,11 +1,10 @@
 """Two sandboxes from one state: in one every recommendation is carried out, then as many days pass in both.
 
-What customers do in the sandbox is drawn per seed and customer, so whatever the twins differ in was caused by the actions.
+What customers do in the sandbox is drawn per seed and customer: whatever the twins differ in was caused by the actions.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -90,13 +89,12 @@ class Bill:
     """What one customer brought in since a moment, minor units of its currency.
 
     invoiced: totals of invoices made since, after discounts and tax. accrued: usage that is not billed yet, after
-    discounts. credited: given back since, by credit notes and to the balance. collected: paid on invoices made since.
+    discounts. credited: given back since, by credit notes and to the balance.
     """
 
     invoiced: int = 0
     accrued: int = 0
     credited: int = 0
-    collected: int = 0
     is_alive: bool = False
 
     @property
@@ -104,14 +102,23 @@ class Bill:
         return self.invoiced + self.accrued - self.credited
 
 
-def bills(data: Path, since: int) -> dict[str, Bill]:
+@dataclass(frozen=True)
+class Twin:
+    """What became of a twin: bills by customer, and what was paid by invoice."""
+
+    bills: dict[str, Bill]
+    paid: dict[str, int]
+
+
+def outcome(data: Path, since: int) -> Twin:
     """What each customer of the sandbox in `data` brought in since unix second `since`."""
     store = state.open_store(data / "sandbox", read_only=True)
-    invoiced, accrued, credited, collected = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    invoiced, accrued, credited = Counter[str](), Counter[str](), Counter[str]()
+    paid = {}
     for invoice in store.rows("invoice"):
+        paid[invoice["id"]] = invoice["amount_paid"]
         if invoice["created"] > since and invoice["status"] not in ("draft", "void"):
             invoiced[invoice["customer"]] += invoice["total"]
-            collected[invoice["customer"]] += invoice["amount_paid"]
     for note in store.rows("credit_note"):
         if note["created"] >= since and note["status"] != "void":
             credited[note["customer"]] += note["total"]
@@ -125,9 +132,7 @@ def bills(data: Path, since: int) -> dict[str, Bill]:
             accrued[sub["customer"]] += _accrued(store, sub)
     store.db.close()
     customers = set(invoiced) | set(accrued) | set(credited) | alive
-    return {
-        one: Bill(invoiced[one], accrued[one], credited[one], collected[one], one in alive) for one in sorted(customers)
-    }
+    return Twin({one: Bill(invoiced[one], accrued[one], credited[one], one in alive) for one in customers}, paid)
 
 
 def _accrued(store: Store, sub: dict[str, Any]) -> int:
@@ -146,8 +151,3 @@ def clock_of(data: Path) -> int:
     now = store.account_now
     store.db.close()
     return now
-
-
-def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as JSON lines, for looking into."""
-    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))

@@ -1,6 +1,7 @@
-{# Of every action whose steps are all done, the last one; not of decisions, which make no object, nor of what takes
-   another action back. Stripe's clock says when an action happened, because invoices are dated by it: the first event that
-   carries the request's idempotency key, else the balance transaction made, else the response's date, else ours. #}
+{# Of every action whose steps are all done, the last one; of a decision (a payment plan, a message) that it was recorded.
+   Not of a change of phase, nor of what takes another action back. Stripe's clock says when an action happened, because
+   invoices are dated by it: the first event that carries the request's idempotency key, else the balance transaction
+   made, else the response's date, else ours. #}
 with
 
 ledger as (select * from {{ ref('stg_action_ledger__events') }}),
@@ -31,7 +32,8 @@ outcomes as (
     from ledger
     where
         kind in ('outcome', 'reconciled')
-        and object_id is not null
+        -- a decision is done when it is recorded, and makes none; whatever else made none was given up
+        and (object_id is not null or kind = 'outcome')
 
 ),
 
@@ -116,3 +118,4 @@ where
     step_from_last = 1
     and step + 1 >= steps_planned
     and undoes is null
+    and kind != 'phase_change'

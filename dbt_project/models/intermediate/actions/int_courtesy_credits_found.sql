@@ -8,7 +8,9 @@ months as (select * from {{ ref('fct_mrr_monthly') }}),
 risks as ({{ risks_ahead() }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'courtesy_credit'),
 effects as ({{ measured_effects('courtesy_credit') }}),
-rules as ({{ rules_of('courtesy_credit', ['least_confidence', 'felt_months']) }}),
+rules as (
+    {{ rules_of('courtesy_credit', ['least_confidence', 'felt_months']) }}
+),
 -- no cap for a currency: no credit in it
 caps as (select * from {{ ref('action_caps') }}),
 
@@ -35,7 +37,8 @@ found as (
         anomalies.rated_amount_minor as period_amount_minor,
         caps.floor_minor,
         caps.cap_minor,
-        least({{ share_of_money('anomalies.excess_amount_minor', 'kinds.amount_share') }}, caps.cap_minor) as amount_minor,
+        least({{ share_of_money('anomalies.excess_amount_minor', 'kinds.amount_share') }}, caps.cap_minor)
+            as amount_minor,
         cast({{ chance_of_spike('anomalies.score', 'anomalies.unusual_days') }} as decimal(9, 6)) as confidence,
         rules.least_confidence,
         -- nobody who has not been scored, or has cancelled, is kept by it
@@ -88,9 +91,10 @@ valued as (
     select
         chosen.*,
         {% for suffix in ['_low', '', '_high'] -%}
-            {{ share_of_money('chosen.mrr_minor', 'retained.kept' ~ suffix) }} - chosen.amount_minor
-                as expected_value{{ suffix }}_minor{{ ',' if not loop.last }}
-        {% endfor %}
+            {% set kept = share_of_money('chosen.mrr_minor', 'retained.kept' ~ suffix) -%}
+            {{ kept }} - chosen.amount_minor as expected_value{{ suffix }}_minor,
+        {% endfor -%}
+        retained.kept as months_kept
 
     from chosen
     inner join retained

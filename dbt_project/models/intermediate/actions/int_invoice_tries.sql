@@ -18,8 +18,9 @@ followed as (
         coalesce(charges.advice_code = 'do_not_try_again', false) as is_last_one_allowed,
         coalesce(payments.dispute_status not in ('won', 'warning_closed'), false) as is_disputed,
         lag(payments.decline_reason) over by_invoice as reason_before,
-        {{ days_from('cast(lag(payments.attempted_at) over by_invoice as date)', 'cast(payments.attempted_at as date)') }}
-            as days_since_before
+        {{ days_from(
+            'cast(lag(payments.attempted_at) over by_invoice as date)', 'cast(payments.attempted_at as date)'
+        ) }} as days_since_before
 
     from payments
     left join charges

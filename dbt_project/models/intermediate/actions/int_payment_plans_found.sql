@@ -10,10 +10,12 @@ customers as (select * from {{ ref('stg_stripe__customers') }} where not is_dele
 currencies as (select * from {{ ref('currencies') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'payment_plan'),
 floors as (select * from {{ ref('action_rules') }} where kind = 'payment_plan' and name = 'floor_minor'),
-rules as ({{ rules_of('payment_plan', [
-    'days_past_due', 'metered_share', 'instalments', 'first_after_days', 'least_notice_days', 'days_between',
-    'decide_within_days', 'prior_share', 'prior_invoices',
-]) }}),
+rules as (
+    {{ rules_of('payment_plan', [
+        'days_past_due', 'metered_share', 'instalments', 'first_after_days', 'least_notice_days', 'days_between',
+        'decide_within_days', 'prior_share', 'prior_invoices',
+    ]) }}
+),
 
 composed as (
 

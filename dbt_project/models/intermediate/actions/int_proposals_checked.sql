@@ -11,7 +11,7 @@ kinds as (select * from {{ ref('action_kinds') }}),
 current_days as (select * from {{ ref('int_as_of') }}),
 decided as (select * from {{ ref('int_actions_decided') }}),
 margins as (select * from {{ ref('int_customer_margins') }}),
-rules as (select * from {{ ref('price_rules') }} where rule = 'min_margin'),
+rules as ({{ price_rules() }}),
 
 -- errors in what models rest on stand against everything, a breach of a model against what rests on it
 doubts as (
@@ -33,11 +33,9 @@ scored_days as (
         group by account_id
         {{ 'union all' if not loop.last }}
     {% endfor %}
-
 ),
 
 margined as (
-
     select
         proposals.*,
         {{ share_of(
@@ -50,11 +48,9 @@ margined as (
             proposals.account_id = margins.account_id
             and proposals.customer_id = margins.customer_id
             and proposals.currency = margins.currency
-
 ),
 
 last_decided as (
-
     select
         account_id,
         customer_id,
@@ -62,23 +58,24 @@ last_decided as (
         max(decided_on) as decided_on
     from decided
     group by account_id, customer_id, conflict_key
-
 ),
 
 checked as (
-
     select
         margined.*,
         kinds.most_share,
+        kinds.hold_back_share,
         coalesce(
-            margined.customer_id || ' ' || {{ conflict_key('margined.kind', 'kinds.conflict_group') }},
+            margined.customer_id
+            || ' '
+            || {{ conflict_key('margined.kind', 'kinds.conflict_group') }},
             margined.recommendation_id
         ) as conflict_key,
         decided.recommendation_id is not null as is_settled,
         doubts.model_name is not null or data_doubts.model_name is not null as is_doubted,
         margined.as_of < current_days.as_of
         or (
-            kinds.rests_on in ('{{ scored_by | join("', '") }}')
+            kinds.rests_on in ('usage_forecast', 'churn_risk', 'usage_anomalies')
             and coalesce(scored_days.as_of < current_days.as_of, true)
         ) as is_stale,
         case
@@ -89,13 +86,9 @@ checked as (
         case
             when
                 margined.monthly_change_minor < 0
-                and margined.margin < (select max(rules.value) from rules)
+                and margined.margin < (select rules.min_margin from rules)
                 then 'min_margin'
-        end as refusal,
-        coalesce({{ hash_share(
-            "'" ~ var('hold_back_seed') ~ " ' || margined.account_id || ' ' || margined.customer_id || ' ' || margined.kind"
-        ) }} < kinds.hold_back_share, false) as is_held_back
-
+        end as refusal
     from margined
     inner join kinds
         on margined.kind = kinds.kind
@@ -122,7 +115,6 @@ checked as (
         on
             margined.account_id = data_doubts.account_id
             and data_doubts.model_name = 'all'
-
 )
 
 select * from checked

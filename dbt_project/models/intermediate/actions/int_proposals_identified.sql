@@ -3,15 +3,25 @@
 with
 
 tier_upgrades as (select * from {{ ref('int_tier_upgrades_proposed') }}),
+right_size_downgrades as (select * from {{ ref('int_right_size_downgrades_proposed') }}),
+upgrade_quotes as (select * from {{ ref('int_upgrade_quotes_proposed') }}),
+usage_alerts as (select * from {{ ref('int_usage_alerts_proposed') }}),
 courtesy_credits as (select * from {{ ref('int_courtesy_credits_proposed') }}),
 retention_offers as (select * from {{ ref('int_retention_offers_proposed') }}),
 retry_payments as (select * from {{ ref('int_retry_payments_proposed') }}),
 payment_plans as (select * from {{ ref('int_payment_plans_proposed') }}),
+invoice_notes as (select * from {{ ref('int_invoice_notes_proposed') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 
 proposals as (
 
     select * from tier_upgrades
+    union all
+    select * from right_size_downgrades
+    union all
+    select * from upgrade_quotes
+    union all
+    select * from usage_alerts
     union all
     select * from courtesy_credits
     union all
@@ -20,6 +30,8 @@ proposals as (
     select * from retry_payments
     union all
     select * from payment_plans
+    union all
+    select * from invoice_notes
 
 ),
 

@@ -1,7 +1,7 @@
-{# One verdict per proposal. A customer gets one of each conflict group: a credit first; what was decided already keeps its
-   place, so that no other takes it; then an offer, a smaller plan, a larger one, a quote, a test; the more urgent first.
-   Of each kind the most urgent, for a share of the customers. Of all kinds together at most {{ most_at_once() }}, the
-   first of each kind in turn: with a message beside each that is less than the 10,000 rows that the runner reads. #}
+{# One verdict per proposal. A customer gets one of each conflict group: a credit first; what was decided already keeps
+   its place, so that no other takes it; then an offer, a smaller plan, a larger one, a quote, a test; the more urgent
+   first. Of each kind the most urgent, for a share of the customers. Of all kinds at most {{ most_at_once() }}, the first
+   of each kind in turn: with a message beside each that is less than the 10,000 rows that the runner reads. #}
 with
 
 checked as (select * from {{ ref('int_proposals_checked') }}),

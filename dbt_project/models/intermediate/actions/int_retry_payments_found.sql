@@ -9,7 +9,9 @@ tries as (select * from {{ ref('int_invoice_tries') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 subscriptions as (select * from {{ ref('stg_stripe__subscriptions') }}),
 reasons as (select * from {{ ref('decline_reasons') }}),
-rules as ({{ rules_of('retry_payment', ['hours_to_next_attempt']) }}),
+rules as (
+    {{ rules_of('retry_payment', ['hours_to_next_attempt']) }}
+),
 
 tried as (
 

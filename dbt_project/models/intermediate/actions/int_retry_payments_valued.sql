@@ -8,7 +8,9 @@ with
 invoices as (select * from {{ ref('int_retry_payments_found') }}),
 tries as (select * from {{ ref('int_invoice_tries') }} where attempt_number > 1 and outcome in ('succeeded', 'failed')),
 dunning as (select * from {{ ref('int_dunning_invoices') }} where outcome in ('recovered', 'given_up')),
-rules as ({{ rules_of('retry_payment', ['prior_share', 'prior_tries', 'level_tries', 'least_chance']) }}),
+rules as (
+    {{ rules_of('retry_payment', ['prior_share', 'prior_tries', 'level_tries', 'least_chance']) }}
+),
 
 cells as (
 
@@ -43,9 +45,9 @@ counted as (
         {% for group, _ in alike -%}
             {%- set is_in = alike[:loop.index] | map(attribute=1) | join(' and ') -%}
             coalesce(sum(case when {{ is_in }} then cells.tries end), 0) as {{ group }}_tries,
-            coalesce(sum(case when {{ is_in }} then cells.collected end), 0)
-                as {{ group }}_collected{{ ',' if not loop.last }}
-        {% endfor %}
+            coalesce(sum(case when {{ is_in }} then cells.collected end), 0) as {{ group }}_collected,
+        {% endfor -%}
+        count(cells.tries) as cells_met
 
     from invoices
     left join cells

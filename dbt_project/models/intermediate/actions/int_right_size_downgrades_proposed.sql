@@ -4,7 +4,7 @@
 with
 
 moves as (select * from {{ ref('int_plan_moves_valued') }} where kind = 'right_size_downgrade'),
-caps as (select * from {{ ref('action_caps') }}),
+floors as (select * from {{ ref('action_rules') }} where name = 'floor_minor'),
 preconditions as (select * from {{ ref('int_subscriptions_preconditioned') }}),
 customers as (select * from {{ ref('dim_customers') }}),
 meters as (select * from {{ ref('stg_stripe__meters') }}),
@@ -18,10 +18,8 @@ in_words as (
         {{ move_words('moves', 'meters', 'currencies') }}
 
     from moves
-    inner join caps
-        on
-            {{ same_keys('moves', 'caps', ['kind', 'currency']) }}
-            and -moves.monthly_mean_minor between caps.floor_minor and caps.cap_minor
+    inner join floors
+        on {{ same_keys('moves', 'floors', ['kind', 'currency']) }} and -moves.monthly_mean_minor >= floors.value
     inner join customers
         on {{ same_keys('moves', 'customers', ['account_id', 'customer_id']) }}
     inner join currencies

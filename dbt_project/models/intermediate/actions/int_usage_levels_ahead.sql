@@ -16,10 +16,8 @@ meters as (select * from {{ ref('stg_stripe__meters') }} where status = 'active'
 settled as (select * from {{ ref('int_usage_periods_settled') }}),
 tiers as (select * from {{ ref('int_price_tiers') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'usage_alert'),
-caps as (select * from {{ ref('action_caps') }}),
-grants as (select * from {{ ref('int_credit_grants_live') }} where place = 1),
-draws as (select * from {{ ref('int_upcoming_credits') }} where path > 0),
-invoices as (select * from {{ ref('int_upcoming_invoices') }} where is_running),
+floors as (select * from {{ ref('action_rules') }} where name = 'floor_minor'),
+credits as (select * from {{ ref('int_usage_levels_of_credits') }}),
 
 watched as (
 
@@ -28,7 +26,8 @@ watched as (
         kinds.kind,
         kinds.bill_multiple,
         settled.rated_amount_minor as last_minor,
-        caps.floor_minor
+        settled.quantity as last_quantity,
+        floors.value as floor_minor
     from periods
     cross join kinds
     inner join open_periods
@@ -43,41 +42,9 @@ watched as (
         on
             {{ same_keys('periods', 'settled', item) }}
             and periods.period_start = settled.period_end
-    left join caps
-        on
-            {{ same_keys('kinds', 'caps', ['kind']) }}
-            and periods.currency = caps.currency
+    left join floors
+        on kinds.kind = floors.kind and periods.currency = floors.currency
 
-),
-
--- of each line, on the mean of paths; the line that draws most is watched, the others go on beside it
-credit_draws as (
-
-    select
-        grants.account_id,
-        draws.line_id as subscription_item_id,
-        grants.remaining_minor,
-        sum(draws.drawn_minor) as line_minor,
-        sum(sum(draws.drawn_minor)) over (partition by grants.account_id, grants.credit_grant_id) as all_minor,
-        row_number() over (
-            partition by grants.account_id, grants.credit_grant_id
-            order by sum(draws.drawn_minor) desc, draws.line_id
-        ) as line_place
-    from grants
-    inner join draws
-        on {{ same_keys('grants', 'draws', ['account_id', 'credit_grant_id']) }}
-    inner join invoices
-        on {{ same_keys('draws', 'invoices', ['account_id', 'subscription_id', 'period_end']) }}
-    group by grants.account_id, grants.credit_grant_id, draws.line_id, grants.remaining_minor
-
-),
-
-counted_draws as (
-    select
-        account_id,
-        count(distinct path) as paths
-    from draws
-    group by account_id
 ),
 
 levels as (
@@ -91,7 +58,7 @@ levels as (
     from watched
     where included_units > 0
     union all
-    -- the end of what is included is told as the quota
+    -- the end of what is included is told as the quota; an edge that the last period passed as well is no news
     select
         {{ columns_of('watched', item) }},
         'tier_edge' as level,
@@ -105,6 +72,7 @@ levels as (
         tiers.upper_bound >= watched.quantity_so_far
         and tiers.upper_bound > coalesce(watched.included_units, 0)
     group by {{ columns_of('watched', item) }}
+    having min(tiers.upper_bound) >= max(watched.last_quantity)
     union all
     select
         {{ columns_of('watched', item) }},
@@ -116,16 +84,12 @@ levels as (
     where watched.last_minor >= 0 and watched.floor_minor is not null
     union all
     select
-        {{ columns_of('credit_draws', item) }},
+        {{ columns_of('credits', item) }},
         'credit' as level,
         cast(null as decimal(18, 6)) as level_quantity,
-        credit_draws.remaining_minor
-        - {{ divide_half_up('credit_draws.all_minor - credit_draws.line_minor', 'counted_draws.paths') }} as level_minor,
-        credit_draws.remaining_minor
-    from credit_draws
-    inner join counted_draws
-        on credit_draws.account_id = counted_draws.account_id
-    where credit_draws.line_place = 1
+        credits.level_minor,
+        credits.remaining_minor
+    from credits
 
 )
 

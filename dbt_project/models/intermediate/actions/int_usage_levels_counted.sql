@@ -46,7 +46,6 @@ entered as (
 ),
 
 reached as (
-
     select
         *,
         case
@@ -54,7 +53,6 @@ reached as (
             else {{ units_reaching('need_minor', 'unit_amount_decimal', 'billed_multiple_of') }}
         end as units
     from entered
-
 ),
 
 placed as (
@@ -105,21 +103,17 @@ proved as (
     inner join rated
         on {{ same_keys('tried', 'rated', level + ['fewer']) }}
     group by {{ columns_of('tried', level) }}
-    having
-        bool_and(case tried.fewer when 0 then rated.rated_amount_minor >= tried.level_minor
-        else rated.rated_amount_minor < tried.level_minor end)
+    having bool_and((rated.rated_amount_minor >= tried.level_minor) = (tried.fewer = 0))
 
 ),
 
 counted as (
-
     select
         levels.*,
         cast(coalesce(levels.level_quantity, proved.level_quantity) as decimal(18, 6)) as counted_quantity
     from levels
     left join proved
         on {{ same_keys('levels', 'proved', level) }}
-
 )
 
 select * from counted

@@ -10,7 +10,6 @@ current_days as (select * from {{ ref('int_as_of') }}),
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 
 counted as (
-
     select
         account_id,
         sum(case when kind != 'customer_message' and not is_held_back then 1 else 0 end) as recommended,
@@ -22,7 +21,6 @@ counted as (
 ),
 
 valued as (
-
     select
         account_id,
         {{ texts_joined('worth', ', ', 'currency asc') }} as worth
@@ -32,7 +30,6 @@ valued as (
 ),
 
 verdicts as (
-
     select
         account_id,
         replace(verdict, '_', ' ') as verdict,
@@ -43,7 +40,6 @@ verdicts as (
 ),
 
 left_out as (
-
     select
         account_id,
         cast(sum(proposals) as bigint) as withheld,
@@ -54,7 +50,6 @@ left_out as (
 ),
 
 totals as (
-
     select
         current_days.account_id,
         1 as line_number,
@@ -82,7 +77,6 @@ totals as (
 ),
 
 ranked as (
-
     select
         *,
         row_number() over (
@@ -94,7 +88,6 @@ ranked as (
 ),
 
 best as (
-
     select
         account_id,
         cast(1 + row_number() over (
@@ -107,7 +100,6 @@ best as (
 ),
 
 lines as (
-
     select * from totals
     union all
     select * from best

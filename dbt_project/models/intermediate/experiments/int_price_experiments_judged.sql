@@ -6,9 +6,8 @@
 {% set experiment = 'partition by typed.account_id, typed.experiment_id' %}
 with
 
-designs as (select * from {{ ref('price_experiments') }}),
--- until int_price_books_judged is there (h4)
-books as (select distinct account_id, book, false as is_refused, '' as refusal from {{ ref('int_price_book_tiers') }}),
+designs as (select * from {{ ref('price_experiment_designs') }}),
+books as (select * from {{ ref('int_price_books_judged') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
 prices as (select * from {{ ref('dim_prices') }} where is_active and experiment_id is null),
 said as (select * from {{ ref('stg_ml__price_assignments_said') }}),

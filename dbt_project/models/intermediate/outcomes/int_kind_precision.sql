@@ -1,8 +1,8 @@
-{# How often a kind was right, as far as anybody has said or it has shown. Each recommendation is one piece of evidence, the
+{# How often a kind was right, as far as anybody said or it showed. Each recommendation is one piece of evidence, the
    first of these that there is: what people said of it in a review (agree 1, edited a half, wrong 0; the mean of their
    words), that it was taken back (0), declined (0, of half the weight: a decline may be about the moment), or approved
-   and carried out (1, of half the weight; 0 if the customer left within 90 days). #}
--- the prior is Beta(9, 1): nine of ten, as if ten had been judged; a kind without evidence keeps its confidence
+   and carried out (1, of half the weight; 0 if the customer left within 90 days). The prior is Beta(9, 1): nine of ten,
+   as if ten had been judged; a kind without evidence keeps its confidence. #}
 with
 
 accounts as (select * from {{ ref('stg_stripe__accounts') }}),

@@ -1,5 +1,5 @@
-{# For what nothing is held back of: up to three customers like the treated one, by what was known before it was treated:
-   the same currency, plan, risk band and size (MRR within a factor of two), nobody for whom anything was carried out in
+{# For what nothing is held back of: up to three customers like the treated one, by what was known before it began: the
+   same currency, plan, risk band and size (MRR within a factor of two), nobody for whom anything was carried out in
    the quarter before or after; the nearest by MRR. People chose whom to treat, so what they differ in may not be the
    action's doing: observational. #}
 {% set matches = 3 %}
@@ -15,21 +15,26 @@ risks as (
         and mrr_minor > 0
 ),
 
+first_days as (select distinct {{ columns_of('treatments', ['account_id', 'started_on']) }} from treatments),
+scored_days as (select distinct {{ columns_of('risks', ['account_id', 'as_of']) }} from risks),
+
 days as (
 
     select
-        treatments.account_id,
-        treatments.started_on,
-        max(risks.as_of) as as_of
-    from (select distinct account_id, started_on from treatments) as treatments
-    inner join (select distinct account_id, as_of from risks) as risks
+        first_days.account_id,
+        first_days.started_on,
+        max(scored_days.as_of) as as_of
+    from first_days
+    inner join scored_days
         on
-            treatments.account_id = risks.account_id
-            and treatments.started_on > risks.as_of
-            and treatments.started_on <= risks.as_of + {{ apart }}
-    group by treatments.account_id, treatments.started_on
+            first_days.account_id = scored_days.account_id
+            and first_days.started_on > scored_days.as_of
+            and first_days.started_on <= scored_days.as_of + {{ apart }}
+    group by first_days.account_id, first_days.started_on
 
 ),
+
+looked_at as (select distinct {{ columns_of('days', ['account_id', 'as_of']) }} from days),
 
 placed as (
 
@@ -43,10 +48,7 @@ placed as (
         cast(floor(ln(risks.mrr_minor) * 1.4426950408889634) as integer) as size_band,
         max(plans.plan) as plan
     from risks
-    inner join (select distinct account_id, as_of from days) as wanted
-        on
-            risks.account_id = wanted.account_id
-            and risks.as_of = wanted.as_of
+    inner join looked_at on {{ same_keys('risks', 'looked_at', ['account_id', 'as_of']) }}
     inner join plans
         on
             risks.account_id = plans.account_id

@@ -1,5 +1,5 @@
-{# What is measured: customers for whom something was carried out, and customers for whom advice was held back on purpose.
-   The first day that counts of the latter is the one on which it could first have been carried out. #}
+{# What is measured: customers for whom something was carried out, and customers for whom advice was held back on
+   purpose. The first day that counts of the latter is the one on which it could first have been carried out. #}
 with
 
 actions as (select * from {{ ref('int_actions_executed') }}),

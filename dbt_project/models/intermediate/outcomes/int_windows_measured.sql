@@ -1,43 +1,15 @@
-{# What became of a customer in the days from `started_on` on, treated or not; null where it cannot be said. #}
+{# What became of a customer in the days from `started_on` on, treated or not; null where it cannot be said. Of the
+   horizon of 0 days, how things stood: payments are those of the 90 days before. #}
 {% set usage_days = 30 %}
+{% set owed_days = 90 %}
 {% set keys = ['account_id', 'customer_id', 'currency', 'started_on', 'horizon_days'] %}
 with
 
-treatments as (select * from {{ ref('int_treatments') }}),
-matches as (select * from {{ ref('int_treatment_matches') }}),
-current_days as (select * from {{ ref('int_as_of') }}),
+windows as (select * from {{ ref('int_windows_opened') }}),
 spans as (select * from {{ ref('int_mrr_spans') }}),
 item_days as (select * from {{ ref('fct_usage_daily') }}),
 churn_dates as (select * from {{ ref('int_churn_dates') }} where cause = 'subscription_ended'),
 invoices as (select * from {{ ref('fct_invoices') }} where status not in ('draft', 'void') and amount_due_minor > 0),
--- 0: how things stood before; of payments then, the 90 days before
-horizons as (
-    {% for days in [0, 30, 90] -%}
-        select cast({{ days }} as integer) as horizon_days
-        {{- ' union all' if not loop.last }}
-    {% endfor %}
-),
-
-subjects as (
-    select account_id, customer_id, currency, started_on from treatments where customer_id is not null
-    union
-    select account_id, customer_id, currency, started_on from matches
-),
-
-windows as (
-
-    select
-        subjects.*,
-        horizons.horizon_days,
-        subjects.started_on + horizons.horizon_days as ends_on
-    from subjects
-    cross join horizons
-    inner join current_days
-        on
-            subjects.account_id = current_days.account_id
-            and subjects.started_on + horizons.horizon_days <= current_days.as_of + 1
-
-),
 
 mrr as (
 
@@ -78,7 +50,9 @@ used as (
 
     select
         {{ columns_of('meters', keys) }},
-        {{ share_of('sum(' ~ share_of('least(afterwards, 100 * before)', 'before') ~ ' - 1)', 'count(*)') }} as usage_change
+        {{ share_of(
+            'sum(' ~ share_of('least(afterwards, 100 * before)', 'before') ~ ' - 1)', 'count(*)'
+        ) }} as usage_change
     from meters
     where before > 0
     group by {{ columns_of('meters', keys) }}
@@ -94,7 +68,9 @@ paid as (
     inner join invoices
         on
             {{ same_keys('windows', 'invoices', ['account_id', 'customer_id', 'currency']) }}
-            and invoices.created_at >= cast(windows.started_on - case windows.horizon_days when 0 then 90 else 0 end as timestamp)
+            and invoices.created_at >= cast(
+                windows.started_on - case windows.horizon_days when 0 then {{ owed_days }} else 0 end as timestamp
+            )
             and invoices.created_at < cast(windows.ends_on as timestamp)
     group by {{ columns_of('windows', keys) }}
 

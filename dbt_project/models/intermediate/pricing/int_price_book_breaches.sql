@@ -1,10 +1,11 @@
-{# Which business rules of the seed price_rules a book breaks, with the row or the figure that does. It is judged on history;
-   where that has nobody whom it reprices, on the forecast. #}
+{# All that stands against a book: its faults, and the rules of the seed price_rules that it breaks, with the row or the
+   figure that does. It is judged on history; where that has nobody whom it reprices, on the forecast. #}
 with
 
 customers as (select * from {{ ref('pricing_scenario_customers') }} where book != 'today' and reach = 'repriced'),
 tiers as (select * from {{ ref('int_price_book_tiers') }} where book != 'today'),
 prices as (select * from {{ ref('dim_prices') }}),
+faults as (select * from {{ ref('int_price_book_faults') }}),
 rules as ({{ price_rules() }}),
 costs as ({{ unit_costs() }}),
 
@@ -77,11 +78,7 @@ inner join costs
 cross join rules
 where
     tiers.unit_amount_decimal > 0
-    and coalesce(
-        {{ share_of('tiers.unit_amount_decimal', 'coalesce(tiers.package_size, 1)', 'double') }}
-        * (1 - cast(rules.min_unit_margin as {{ double_type() }})) < cast(costs.unit_cost_decimal as {{ double_type() }}),
-        true
-    )
+    and {{ is_below_unit_margin('tiers', 'costs.unit_cost_decimal', 'rules.min_unit_margin') }}
 group by tiers.account_id, tiers.book
 union all
 select
@@ -91,8 +88,12 @@ select
     'most_above_competitor' as fault
 from rated
 cross join rules
-where coalesce(
-    greatest(rated.rated_amount_minor, rated.minimum_amount_minor)
-    > rated.competitor_minor * (1 + rules.most_above_competitor), true
-)
+where {{ is_above_competitor('rated', 'rules.most_above_competitor') }}
 group by rated.account_id, rated.book
+union all
+select
+    account_id,
+    book,
+    row_text,
+    fault
+from faults

@@ -1,8 +1,8 @@
-{# What is wrong with a book before anything is rated: the first fault of each of its rows. A book with a fault replaces
-   nothing; the others are computed. #}
+{# What is wrong with a book before anything is rated: the first fault of each of its rows. A book with a fault
+   replaces nothing; the others are computed. #}
 with
 
-books as (select * from {{ ref('price_books') }}),
+books as ({{ price_book_names() }}),
 currencies as (select * from {{ ref('currencies') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
 tier_rows as ({{ price_book_rows() }}),
@@ -13,7 +13,7 @@ placed as (
     select
         tier_rows.*,
         currencies.currency is not null as has_currency,
-        tier_rows.book in (select trim(books.book) from books) as has_book,
+        tier_rows.book in (select books.named from books) as has_book,
         lag(tier_rows.up_to, 1, 0) over (
             partition by tier_rows.book, tier_rows.price_name
             order by tier_rows.is_last, tier_rows.up_to, tier_rows.row_text
@@ -42,18 +42,12 @@ of_rows as (
             when not coalesce(has_book, false) then 'unknown_book'
             when meter_event_name is null and price_id is null then 'unnamed_price'
             when not has_currency then 'unknown_currency'
-            when
-                tiers_mode not in ('graduated', 'volume', 'per_unit', 'package')
-                or package_rounding not in ('up', 'down')
-                then 'unknown_mode'
+            when not has_mode then 'unknown_mode'
             when not coalesce(has_numbers, false) then 'not_a_number'
             when has_no_price or (tiers_mode = 'package' and package_size is null) then 'no_price'
             when is_negative then 'negative_price'
             when rows_to_the_bound > 1 then 'duplicate_row'
-            when
-                tiers_mode in ('per_unit', 'package')
-                and (not is_last or coalesce(above, 0) != 0 or flat_amount_decimal != 0)
-                then 'terms_of_tiers'
+            when is_untiered and (not is_last or above != 0 or flat_amount_decimal != 0) then 'terms_of_tiers'
             when above > lower_bound then 'gap'
             when above < lower_bound then 'overlap'
             when not has_last and is_highest then 'last_tier_bounded'
@@ -66,25 +60,34 @@ of_rows as (
 of_books as (
 
     select
-        trim(books.book) as book,
-        {{ safe_text("concat_ws(',', books.book, books.says, books.starts_on, books.grandfathers_before)") }} as row_text,
+        books.named as book,
+        {{ safe_text("concat_ws(',', books.book, books.says, books.starts_on, books.grandfathers_before)") }}
+            as row_text,
         case
-            when coalesce(trim(books.book), '') = '' or lower(trim(books.book)) = 'today' then 'reserved_name'
-            when count(*) over (partition by trim(books.book)) > 1 then 'duplicate_row'
+            when books.named in ('unnamed', 'today_taken') then 'reserved_name'
+            when count(*) over (partition by books.named) > 1 then 'duplicate_row'
             when {{ is_no_day('books.starts_on') }} or {{ is_no_day('books.grandfathers_before') }} then 'not_a_day'
-            when coalesce(trim(books.book) not in (select book from tier_rows where book is not null), true) then 'no_tiers'
+            when books.named not in (select tier_rows.book from tier_rows) then 'no_tiers'
         end as fault
     from books
 
 ),
 
--- a price that two names of a book reach has two prices; a name of prices for other lengths of time bills one as the other
+everywhere as (
+
+    select * from of_rows
+    union all
+    select * from of_books
+
+),
+
+-- a price that two names reach has two prices; a name of prices for other lengths of time bills one as the other
 of_matches as (
 
     select
         account_id,
         book,
-        min(price_name) as row_text,
+        {{ texts_joined('price_name', ' and ', 'price_name') }} as row_text,
         'named_twice' as fault
     from matches
     group by account_id, book, price_id, currency
@@ -107,11 +110,7 @@ select
     everywhere.row_text,
     everywhere.fault
 from as_of
-cross join (
-    select * from of_rows
-    union all
-    select * from of_books
-) as everywhere
+cross join everywhere
 where everywhere.fault is not null
 union all
 select * from of_matches

@@ -8,16 +8,20 @@ currencies as (select * from {{ ref('currencies') }}),
 tier_rows as ({{ price_book_rows() }}),
 matches as ({{ price_book_matches('tier_rows') }}),
 
+faulty as (
+
+    select distinct
+        account_id,
+        book
+    from faults
+
+),
+
 sound as (
 
     select matches.*
     from matches
-    left join (
-        select distinct
-            account_id,
-            book
-        from faults
-    ) as faulty
+    left join faulty
         on {{ same_keys('matches', 'faulty', ['account_id', 'book']) }}
     where faulty.book is null
 
@@ -37,8 +41,14 @@ tiered as (
             else 'package_up'
         end as rating_mode,
         case when tier_rows.tiers_mode = 'package' then tier_rows.package_size end as package_size,
-        cast(row_number() over by_price as integer) as tier_index,
-        cast(lag(tier_rows.up_to, 1, 0) over by_price as decimal(18, 6)) as lower_bound,
+        cast(row_number() over (
+            partition by sound.account_id, sound.book, sound.price_id, sound.currency
+            order by tier_rows.is_last, tier_rows.up_to
+        ) as integer) as tier_index,
+        cast(lag(tier_rows.up_to, 1, 0) over (
+            partition by sound.account_id, sound.book, sound.price_id, sound.currency
+            order by tier_rows.is_last, tier_rows.up_to
+        ) as decimal(18, 6)) as lower_bound,
         tier_rows.up_to as upper_bound,
         tier_rows.unit_amount_decimal,
         tier_rows.flat_amount_decimal,
@@ -47,10 +57,6 @@ tiered as (
     from sound
     inner join tier_rows
         on {{ same_keys('sound', 'tier_rows', ['book', 'price_name']) }}
-    window by_price as (
-        partition by sound.account_id, sound.book, sound.price_id, sound.currency
-        order by tier_rows.is_last, tier_rows.up_to
-    )
     union all
     select
         account_id,

@@ -2,32 +2,21 @@
 {% set named = 3 %}
 with
 
-books as (select * from {{ ref('price_books') }}),
-faults as (select * from {{ ref('int_price_book_faults') }}),
-breaches as (select * from {{ ref('int_price_book_breaches') }}),
+books as ({{ price_book_names() }}),
+found as (select * from {{ ref('int_price_book_breaches') }}),
 tiers as (select * from {{ ref('int_price_book_tiers') }}),
 customers as (select * from {{ ref('pricing_scenario_customers') }} where reach = 'repriced'),
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 as_of as (select * from {{ ref('int_as_of') }}),
 rules as (select * from {{ ref('price_rules') }}),
 
-found as (
-
-    select * from faults
-    union all
-    select * from breaches
-
-),
-
 worded as (
 
     select
         found.account_id,
         found.book,
-        {{ fill_template('templates.body', {
-            'row': "coalesce(found.row_text, '')",
-            'limit': "coalesce(trim(rules.value), 'none')",
-        }) }} as said,
+        {{ fill_template('templates.body', {'row': 'found.row_text', 'limit': "coalesce(trim(rules.value), 'none')"}) }}
+            as said,
         row_number() over (partition by found.account_id, found.book order by found.fault, found.row_text) as place,
         count(*) over (partition by found.account_id, found.book) as faults
     from found
@@ -57,11 +46,7 @@ margins as (
         account_id,
         book,
         basis,
-        currency,
-        case
-            when count(cost_after_minor) = count(*)
-                then {{ share_of('sum(after_minor - cost_after_minor)', 'sum(after_minor)') }}
-        end as margin,
+        {{ share_of(sum_if_known('after_minor - cost_after_minor'), 'sum(after_minor)') }} as margin,
         count(*) as customers,
         basis = max(basis) over (partition by account_id, book) as is_judged
     from customers
@@ -87,7 +72,7 @@ replaced as (
     select
         account_id,
         book,
-        count(distinct price_id || ' ' || currency) as prices
+        count(distinct concat_ws(' ', price_id, currency)) as prices
     from tiers
     group by account_id, book
 
@@ -96,23 +81,23 @@ replaced as (
 named as (
 
     select
-        trim(book) as book,
+        named as book,
         max(says) as says
     from books
-    group by trim(book)
+    group by named
     union all
-    -- rows of tiers may name a book that there is not
-    select distinct
+    select
         book,
-        cast(null as {{ text_type() }}) as says
-    from faults
+        null as says
+    from found
     where fault = 'unknown_book'
+    group by book
 
 )
 
 select
     as_of.account_id,
-    coalesce(named.book, '') as book,
+    named.book,
     {{ safe_text('named.says') }} as says,
     refused.account_id is not null as is_refused,
     refused.refusal,
@@ -126,5 +111,5 @@ cross join named
     left join {{ relation }}
         on
             as_of.account_id = {{ relation }}.account_id
-            and coalesce(named.book, '') = coalesce({{ relation }}.book, '')
+            and named.book = {{ relation }}.book
 {% endfor %}

@@ -1,5 +1,6 @@
-{# What final invoices of the last twelve months up to as_of billed by quantity, as one rating rates it again: closed billing
-   periods of metered items, and periods of fees and seats. Prorations and what a hand added are no price's doing. #}
+{# What final invoices of the last twelve months up to as_of billed by quantity, as one rating rates it again: closed
+   billing periods of metered items, and periods of fees and seats. Prorations and what a hand added are no price's
+   doing. #}
 with
 
 lines as (select * from {{ ref('int_invoice_lines') }}),
@@ -19,8 +20,10 @@ licensed as (
         max(lines.period_end) as period_end,
         lines.period_start as billed_at,
         -- a tier of a price is a line of its own; the line of a flat amount counts no units
-        {{ cast_or_null("case when prices.tiers_mode = 'graduated' then sum(lines.quantity) else max(lines.quantity) end", 'decimal(18, 6)') }}
-            as quantity,
+        {{ cast_or_null(
+            "case when prices.tiers_mode = 'graduated' then sum(lines.quantity) else max(lines.quantity) end",
+            'decimal(18, 6)'
+        ) }} as quantity,
         cast(sum(lines.amount_minor) as bigint) as invoiced_minor
     from lines
     inner join prices

@@ -18,13 +18,23 @@ bills as (
         cast(round(coalesce(sum(today_minor * weight * repeats), 0)) as bigint) as before_minor,
         cast(sum(invoiced_minor) as bigint) as invoiced_minor,
         case when basis = 'history' then count(distinct month_start) else 12 end as months,
-        cast(round(sum({{ cost_of('quantity', 'unit_cost_decimal') }} * weight * repeats)) as bigint) as usage_cost_minor,
+        cast(round(sum({{ cost_of('quantity', 'unit_cost_decimal') }} * weight * repeats)) as bigint)
+            as usage_cost_minor,
         count(unit_cost_decimal) = count(*) as is_cost_known,
         count(distinct concat_ws(' ', subscription_id, month_start)) * case when basis = 'history' then 1 else 12 end
             as subscription_months,
         sum(case when today_minor is null then 1 else 0 end) as unrated_periods
     from quantities
     group by {{ keys | join(', ') }}
+
+),
+
+faulty as (
+
+    select distinct
+        account_id,
+        book
+    from faults
 
 ),
 
@@ -42,8 +52,8 @@ currencies_paid as (
 named as (
 
     select 'today' as book
-    union all
-    select trim(book) as book
+    union distinct
+    select {{ book_name('book') }} as book
     from books
 
 ),
@@ -68,7 +78,8 @@ paired as (
         + coalesce({{ cost_of('bills.subscription_months', 'costs.unit_cost_decimal') }}, 0) as before_cost_minor,
         {% for bound in bounds -%}
             bills.before_minor + coalesce(effects.{{ bound }}_change_minor, 0) as {{ bound }}_minor,
-            case when effects.book is null then 0 else effects.{{ bound }}_cost_change_minor end as {{ bound }}_cost_change_minor,
+            case when effects.book is not null then effects.{{ bound }}_cost_change_minor else 0 end
+                as {{ bound }}_cost_change_minor,
         {% endfor -%}
         coalesce(effects.unrated_periods, 0) + bills.unrated_periods as unrated,
         coalesce(effects.months_shocked, 0) as months_shocked
@@ -76,12 +87,7 @@ paired as (
     cross join named
     inner join currencies_paid
         on {{ same_keys('bills', 'currencies_paid', ['account_id', 'customer_id']) }}
-    left join (
-        select distinct
-            account_id,
-            book
-        from faults
-    ) as faulty
+    left join faulty
         on
             bills.account_id = faulty.account_id
             and named.book = faulty.book

@@ -1,5 +1,5 @@
-{# What each book changes for the customers whose prices it names, added up: minor units, rounded once a customer. A month's
-   bill that rises beyond the seed's share is a shock; of the forecast, the whole year. #}
+{# What each book changes for the customers whose prices it names, added up: minor units, rounded once a customer. A
+   month's bill that rises beyond the seed's share is a shock; of the forecast, the whole year. #}
 {% set bounds = ['low', 'mid', 'high'] %}
 {% set keys = ['account_id', 'book', 'basis', 'customer_id', 'currency'] %}
 with
@@ -16,12 +16,12 @@ monthly as (
         {% for reach in ('repriced', 'grandfathered', 'locked') -%}
             sum(case when reach = '{{ reach }}' then 1 else 0 end) as {{ reach }},
         {% endfor -%}
-        sum(case when repriced_periods > 0 and none_change is null then 1 else 0 end) as unrated,
-        sum(none_change * weight) as none_change,
         {% for bound in bounds -%}
             sum({{ bound }}_change * weight) as {{ bound }}_change,
-            {{ sum_if_known(bound ~ '_cost_change * weight') }} as {{ bound }}_cost_change{{ ',' if not loop.last }}
-        {% endfor %}
+            {{ sum_if_known(bound ~ '_cost_change * weight') }} as {{ bound }}_cost_change,
+        {% endfor -%}
+        sum(none_change * weight) as none_change,
+        sum(case when repriced_periods > 0 and none_change is null then 1 else 0 end) as unrated
     from changed
     group by {{ keys | join(', ') }}, month_start
 

@@ -1,5 +1,6 @@
 {# What scenarios rate: the quantities of history and forecast with what today's prices make of them, whom a contract
    binds, and how usage is assumed to answer a price. #}
+{% set columns = ['account_id', 'customer_id', 'subscription_id', 'price_id', 'currency', 'period_start', 'quantity'] %}
 with
 
 billed as (select * from {{ ref('int_quantities_billed') }}),
@@ -16,13 +17,22 @@ locks as ({{ price_locks() }}),
 together as (
 
     select
-        account_id, 'history' as basis, customer_id, subscription_id, price_id, currency, month_start, period_start,
-        0 as period_days, quantity, cast(1 as decimal(18, 6)) as weight, 1 as repeats, invoiced_minor
+        {{ columns_of('billed', columns) }},
+        'history' as basis,
+        billed.month_start,
+        0 as period_days,
+        cast(1 as decimal(18, 6)) as weight,
+        1 as repeats,
+        billed.invoiced_minor
     from billed
     union all
     select
-        account_id, 'forecast' as basis, customer_id, subscription_id, price_id, currency,
-        cast(null as date) as month_start, period_start, period_days, quantity, weight, repeats,
+        {{ columns_of('ahead', columns) }},
+        'forecast' as basis,
+        cast(null as date) as month_start,
+        ahead.period_days,
+        ahead.weight,
+        ahead.repeats,
         cast(null as bigint) as invoiced_minor
     from ahead
 

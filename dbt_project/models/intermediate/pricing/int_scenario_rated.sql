@@ -1,5 +1,5 @@
-{# A view: what each quantity that a book's prices are for costs under it beside today, usage unchanged and at each end of
-   the assumption, through the one rating rule; for one period of those that it stands for. #}
+{# A view: what each quantity that a book's prices are for costs under it beside today, usage unchanged and at each end
+   of the assumption, through the one rating rule; for one period of those that it stands for. #}
 {{ config(materialized='view') }}
 {% set bounds = ['low', 'mid', 'high'] %}
 with
@@ -43,8 +43,13 @@ asked as (
     cross join readings
     where
         reach.repriced_periods > 0
-        -- where usage does not answer, all readings are one
-        and (readings.reading = 'none' or reach.quantity_low != reach.quantity or reach.quantity_high != reach.quantity)
+        -- where usage does not answer, a reading is that of none
+        and case readings.reading
+            {% for bound in bounds -%}
+                when '{{ bound }}' then reach.quantity_{{ bound }} != reach.quantity
+            {% endfor -%}
+            else true
+        end
 
 ),
 
@@ -55,11 +60,10 @@ side_by_side as (
     select
         account_id,
         price_id,
-        quantity_id,
         {% for reading in ['none'] + bounds -%}
-            max(case when reading = '{{ reading }}' then rated_amount_minor end) as {{ reading }}_minor
-            {{- ',' if not loop.last }}
-        {% endfor %}
+            max(case when reading = '{{ reading }}' then rated_amount_minor end) as {{ reading }}_minor,
+        {% endfor -%}
+        quantity_id
     from rated
     group by account_id, price_id, quantity_id
 
@@ -68,7 +72,6 @@ side_by_side as (
 select
     {{ columns_of('reach', ['account_id', 'book', 'basis', 'customer_id', 'currency', 'month_start', 'reach']) }},
     {{ columns_of('reach', ['quantity_id', 'repriced_periods', 'today_minor']) }},
-    cast(reach.weight * reach.repriced_periods as decimal(18, 6)) as weight,
     {% for reading in ['none'] + bounds -%}
         case
             when rated.none_minor is not null
@@ -83,8 +86,9 @@ select
             else
                 {{ cost_of('reach.quantity_' ~ bound, 'reach.unit_cost_decimal') }}
                 - {{ cost_of('reach.quantity', 'reach.unit_cost_decimal') }}
-        end as {{ bound }}_cost_change{{ ',' if not loop.last }}
-    {% endfor %}
+        end as {{ bound }}_cost_change,
+    {% endfor -%}
+    cast(reach.weight * reach.repriced_periods as decimal(18, 6)) as weight
 from reach
 left join side_by_side as rated
     on

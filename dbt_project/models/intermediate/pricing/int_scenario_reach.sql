@@ -1,5 +1,5 @@
-{# A view: each quantity that a book's prices are for, and what the book does to it. Grandfathered and locked ones keep their
-   prices; of a run of periods ahead those are repriced that begin when the book is in force and no contract holds. Usage
+{# A view: each quantity that a book's prices are for, and what the book does to it. Grandfathered and locked ones keep
+   their prices; of a run of periods ahead those are repriced that begin when the book is in force and no contract holds. Usage
    then answers the price: quantity times (new / old marginal price)^elasticity, at each end of the assumption. #}
 {{ config(materialized='view') }}
 with
@@ -24,7 +24,7 @@ replaced as (
 terms as (
 
     select
-        trim(book) as book,
+        {{ book_name('book') }} as book,
         nullif(trim(segment), '') as segment,
         lower(nullif(trim(plan), '')) as plan,
         {{ cast_or_null('trim(starts_on)', 'date') }} as starts_on,
@@ -73,12 +73,6 @@ counted as (
 
 select
     counted.*,
-    case
-        when counted.repriced_periods > 0 then 'repriced'
-        when counted.is_grandfathered then 'grandfathered'
-        when counted.is_locked then 'locked'
-        else 'not_reached'
-    end as reach,
     {% for bound in ('low', 'mid', 'high') -%}
         case
             when counted.repriced_periods > 0 and tiers.marginal_price != counted.marginal_price
@@ -86,8 +80,14 @@ select
                     'counted.quantity', 'tiers.marginal_price', 'counted.marginal_price', 'counted.elasticity_' ~ bound
                 ) }}
             else counted.quantity
-        end as quantity_{{ bound }}{{ ',' if not loop.last }}
-    {% endfor %}
+        end as quantity_{{ bound }},
+    {% endfor -%}
+    case
+        when counted.repriced_periods > 0 then 'repriced'
+        when counted.is_grandfathered then 'grandfathered'
+        when counted.is_locked then 'locked'
+        else 'not_reached'
+    end as reach
 from counted
 left join tiers
     on

@@ -28,9 +28,7 @@ paired as (
             {{ same_keys('treated', 'matched', keys) }}
             and treated.month_start is not distinct from matched.month_start
             and matched.arm = 'matched'
-    where
-        treated.arm = 'carried_out'
-        and treated.n > 0
+    where treated.arm = 'carried_out' and treated.n > 0
 
 ),
 
@@ -72,10 +70,10 @@ bounded as (
 
     select
         *,
-        {% for level, z, first, second in interval_levels() -%}
-            {{ reach_of_difference('-', z, first, second) }} as below_{{ level }},
-            {{ reach_of_difference('+', z, first, second) }} as above_{{ level }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ reach_of_difference('-', '80') }} as below_80,
+        {{ reach_of_difference('+', '80') }} as above_80,
+        {{ reach_of_difference('-', '95') }} as below_95,
+        {{ reach_of_difference('+', '95') }} as above_95
     from freed
 
 )

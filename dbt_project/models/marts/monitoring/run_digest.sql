@@ -72,6 +72,8 @@ together as (
     select * from top_risks where line_number <= 2
     union all
     select * from {{ ref('int_digest_recommendations') }}
+    union all
+    select * from {{ ref('int_digest_effects') }}
 
 )
 

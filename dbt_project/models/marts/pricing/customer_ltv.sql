@@ -1,12 +1,9 @@
-{# The one place that says how long a customer is expected to stay, and what that is worth. #}
+{# The one place that says how long a customer is expected to stay, and what that is worth. A month is 365 / 12 days. #}
 {% set bounds = ('low', 'mid', 'high') %}
 with
 
 margins as (select * from {{ ref('int_customer_margins') }}),
-risks as (
-    select * from {{ ref('churn_risk') }}
-    where is_current and horizon_days = {{ churn_horizon_days() }}
-),
+risks as (select * from {{ ref('churn_risk') }} where is_current and horizon_days = {{ churn_horizon_days() }}),
 subscriptions as (select * from {{ ref('int_subscriptions') }} where ended_at is null and has_lived),
 ends as (select * from {{ ref('int_subscription_ends') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
@@ -58,7 +55,8 @@ chances as (
             'mid': 'risks.probability',
             'high': 'greatest(risks.probability, risks.band_observed_high)',
         }.items() -%}
-            case when risks.treatment != 'leaving' then {{ chance }} else base_rates.base_rate end as probability_{{ bound }},
+            case when risks.treatment != 'leaving' then {{ chance }} else base_rates.base_rate end
+                as probability_{{ bound }},
         {% endfor -%}
         coalesce(risks.horizon_days, base_rates.horizon_days, 1) as days
     from margins
@@ -78,7 +76,6 @@ monthly as (
 
     select
         *,
-        -- a month is a twelfth of 365 days
         {% for bound in bounds -%}
             1 - {{ survival('probability_' ~ bound, 'days', '30.4166667') }} as monthly_churn_{{ bound }},
         {% endfor -%}
@@ -109,7 +106,8 @@ select
     monthly_cost_minor,
     monthly_margin_minor,
     churn_source,
-    case when churn_source in ('churn_risk', 'base_rate') then cast(monthly_churn_mid as decimal(12, 9)) end as monthly_churn,
+    case when churn_source in ('churn_risk', 'base_rate') then cast(monthly_churn_mid as decimal(12, 9)) end
+        as monthly_churn,
     {% for bound in bounds -%}
         expected_months_{{ bound }},
     {% endfor -%}

@@ -1,5 +1,5 @@
-{# The bills of int_scenario_customers beside each other, and what they make of a customer's value: a dearer bill is worth
-   more a month, for fewer months. #}
+{# The bills of int_scenario_customers beside each other, and what they make of a customer's value: a dearer bill is
+   worth more a month, for fewer months. #}
 {% set bounds = ['low', 'mid', 'high'] %}
 with
 
@@ -11,7 +11,6 @@ staying as (
 
     select
         customers.*,
-        lifetimes.expected_months_mid as months_before,
         {% for bound in bounds -%}
             customers.{{ bound }}_minor - customers.before_cost_minor - customers.{{ bound }}_cost_change_minor
                 as {{ bound }}_margin_minor,
@@ -24,8 +23,9 @@ staying as (
                     ),
                     'lifetimes.lifetime_cap_months'
                 ) }}
-            end as months_{{ bound }}{{ ',' if not loop.last }}
-        {% endfor %}
+            end as months_{{ bound }},
+        {% endfor -%}
+        lifetimes.expected_months_mid as months_before
     from customers
     left join lifetimes
         on {{ same_keys('customers', 'lifetimes', ['account_id', 'customer_id', 'currency']) }}
@@ -38,15 +38,11 @@ worthy as (
 
     select
         *,
+        {% for margin, stay in [('low', 'low'), ('low', 'high'), ('high', 'low'), ('high', 'high')] -%}
+            {{ worth(margin ~ '_margin_minor', 'months_' ~ stay, 'months') }} as worth_{{ margin }}_{{ stay }},
+        {% endfor -%}
         {{ worth('before_minor - before_cost_minor', 'months_before', 'months') }} as ltv_before_minor,
-        {{ worth('mid_margin_minor', 'months_mid', 'months') }} as ltv_after_minor,
-        {% for margin in ('low', 'high') -%}
-            {% for stay in ('low', 'high') -%}
-                {{ worth(margin ~ '_margin_minor', 'months_' ~ stay, 'months') }} as worth_{{ margin }}_{{ stay }}
-                {{- ',' if not loop.last }}
-            {% endfor -%}
-            {{ ',' if not loop.last }}
-        {% endfor %}
+        {{ worth('mid_margin_minor', 'months_mid', 'months') }} as ltv_after_minor
     from staying
 
 )

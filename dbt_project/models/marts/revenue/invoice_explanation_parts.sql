@@ -7,6 +7,7 @@ explained as (select * from {{ ref('int_invoices_explained') }}),
 compared as (select * from {{ ref('int_invoice_usage_compared') }}),
 products as (select * from {{ ref('stg_stripe__products') }}),
 meters as (select * from {{ ref('stg_stripe__meters') }}),
+currencies as (select * from {{ ref('currencies') }}),
 
 described as (
 
@@ -85,6 +86,9 @@ select
     amount_minor,
     previous_amount_minor,
     change_minor,
+    {{ amounts_to_text({'amount_text': 'amount_minor'}, 'described.currency', 'currencies.minor_unit_exponent') }},
+    case when change_minor is not null then {{ money_to_text('change_minor', 'described.currency', 'currencies.minor_unit_exponent') }} end
+        as change_text,
     case when previous_invoice_id is not null and is_now and is_before then quantity_effect_minor end as quantity_effect_minor,
     case when previous_invoice_id is not null and is_now and is_before then tier_effect_minor end as tier_effect_minor,
     case when previous_invoice_id is not null and is_now and is_before then price_effect_minor end as price_effect_minor,
@@ -101,3 +105,5 @@ select
     period_start,
     previous_period_start
 from described
+left join currencies
+    on described.currency = currencies.currency

@@ -2,6 +2,7 @@
 {% set amounts = {
     'cost': 'days.cost_minor',
     'usual_cost': 'days.usual_cost_minor',
+    'extra': 'days.cost_minor - days.usual_cost_minor',
     'excess': 'incidents.excess_amount_minor',
 } %}
 {% set slots = {
@@ -57,7 +58,7 @@ in_words as (
         incidents.started_on as incident_from,
         incidents.ended_on as incident_to,
         incidents.quantity as incident_quantity,
-        incidents.expected_quantity as incident_expected_quantity,
+        round(incidents.expected_quantity) as incident_expected_quantity,
         incidents.excess_amount_minor as incident_excess_minor,
         coalesce(causes.meaning, incidents.cause) as cause,
         {{ amounts_to_text(amounts, 'days.currency', 'currencies.minor_unit_exponent') }},
@@ -91,7 +92,12 @@ select
     {{ columns_of('in_words', key + ['customer_id', 'meter_id', 'name', 'currency', 'quantity', 'usual_quantity']) }},
     {{ columns_of('in_words', ['period_start', 'period_end', 'is_open', 'cost_minor', 'usual_cost_minor']) }},
     in_words.cost_minor - in_words.usual_cost_minor as extra_minor,
-    {{ columns_of('in_words', ['anomaly_id', 'incident_kind', 'cause', 'incident_excess_minor']) }},
+    case when in_words.cost_minor is not null then in_words.cost end as cost_text,
+    case when in_words.cost_minor - in_words.usual_cost_minor is not null then in_words.extra end as extra_text,
+    {{ columns_of('in_words', ['anomaly_id', 'incident_kind', 'cause', 'incident_from', 'incident_to', 'incident_quantity']) }},
+    cast(in_words.incident_expected_quantity as decimal(18, 6)) as incident_expected_quantity,
+    in_words.incident_excess_minor,
+    case when in_words.incident_excess_minor is not null then in_words.excess end as incident_excess_text,
     {{ fill_template('what.body', slots) }} || ' ' || {{ fill_template('costs.body', slots) }}
     || {{ or_nothing(fill_template('incident.body', slots), ' ') }} as said
 from in_words

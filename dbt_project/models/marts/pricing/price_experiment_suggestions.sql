@@ -1,0 +1,104 @@
+{# Which price a test would teach most about: where the assumed answers of customers leave the largest difference in money
+   between the best and the worst that a price a tenth higher could bring. #}
+{% set tier = ['account_id', 'plan', 'meter_event_name', 'currency', 'tier_index'] %}
+with
+
+steps as (select * from {{ ref('fct_rating_steps') }} where not is_flat_fee and unit_amount_decimal > 0),
+periods as (select * from {{ ref('fct_usage_periods') }} where not is_open and not is_trial),
+as_of as (select * from {{ ref('int_as_of') }}),
+prices as (select * from {{ ref('dim_prices') }} where experiment_id is null),
+customers as (select * from {{ ref('dim_customers') }}),
+answers as ({{ elasticities('usage') }}),
+observed as (select * from {{ ref('pricing_elasticity') }} where segment = 'all'),
+currencies as (select * from {{ ref('currencies') }}),
+templates as (select * from {{ ref('message_templates') }} where locale = 'en' and kind = 'price_experiment_suggestion'),
+
+-- the periods that closed in the last 31 days: about a month of revenue
+recent as (
+
+    select
+        steps.account_id,
+        coalesce(prices.plan, '') as plan,
+        prices.meter_event_name,
+        steps.currency,
+        steps.tier_index,
+        steps.unit_amount_decimal,
+        periods.customer_id,
+        steps.amount_minor,
+        answers.low,
+        answers.high,
+        as_of.as_of
+    from steps
+    inner join periods on {{ same_keys('steps', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
+    inner join as_of
+        on
+            periods.account_id = as_of.account_id
+            and cast(periods.period_end as date) between as_of.as_of - 30 and as_of.as_of + 1
+    inner join prices on {{ same_keys('steps', 'prices', ['account_id', 'price_id']) }}
+    inner join customers on {{ same_keys('periods', 'customers', ['account_id', 'customer_id']) }}
+    inner join answers
+        on
+            prices.meter_event_name = answers.meter_event_name
+            and coalesce(customers.segment, '') = answers.segment
+
+),
+
+summed as (
+
+    select
+        {{ columns_of('recent', tier) }},
+        as_of,
+        max(unit_amount_decimal) as unit_amount_decimal,
+        count(distinct customer_id) as customers_n,
+        cast(sum(amount_minor) as bigint) as revenue_minor,
+        -- of revenue, when a price times 1.1 moves usage by 1.1 ^ elasticity
+        cast(round(sum(amount_minor * cast(power(1.1, 1 + low) - 1 as decimal(12, 9))), 0) as bigint) as change_low_minor,
+        cast(round(sum(amount_minor * cast(power(1.1, 1 + high) - 1 as decimal(12, 9))), 0) as bigint) as change_high_minor
+    from recent
+    group by {{ columns_of('recent', tier) }}, as_of
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, currency
+            order by customers_n >= 20 desc, change_high_minor - change_low_minor desc, meter_event_name, plan, tier_index
+        ) as suggestion_number
+    from summed
+
+)
+
+select
+    ranked.account_id,
+    ranked.currency,
+    cast(ranked.suggestion_number as integer) as suggestion_number,
+    nullif(ranked.plan, '') as plan,
+    ranked.meter_event_name,
+    ranked.tier_index,
+    ranked.unit_amount_decimal,
+    ranked.customers_n,
+    ranked.revenue_minor,
+    ranked.change_low_minor,
+    ranked.change_high_minor,
+    ranked.change_high_minor - ranked.change_low_minor as unknown_minor,
+    observed.estimate as observed_elasticity,
+    coalesce(observed.n, 0) as observed_n,
+    ranked.suggestion_number = 1 and ranked.customers_n >= 20 as is_suggested,
+    {{ fill_template('templates.body', {
+        'tier': as_text('ranked.tier_index'),
+        'meter': "ranked.meter_event_name",
+        'plan': "case when ranked.plan = '' then 'beside the plans' else 'on ' || ranked.plan end",
+        'revenue': money_to_text('ranked.revenue_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
+        'customers': as_text('ranked.customers_n'),
+        'low': money_to_text('ranked.change_low_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
+        'high': money_to_text('ranked.change_high_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
+        'seen': as_text('coalesce(observed.n, 0)'),
+    }) }} as said,
+    ranked.as_of
+from ranked
+inner join currencies on ranked.currency = currencies.currency
+cross join templates
+left join observed on {{ same_keys('ranked', 'observed', ['account_id', 'meter_event_name']) }}
