@@ -7,7 +7,7 @@
     ) }}, 0)
 {%- endmacro %}
 
-{# A quantity for people to the last of its six decimals, "1,608.7": what a bill was made of is never rounded in a text. #}
+{# A quantity for people to the last of its six decimals, "1,608.7": what a bill is made of is never rounded in a text. #}
 {% macro exact_quantity_to_text(quantity) -%}
     {{ adapter.dispatch('exact_quantity_to_text', 'meterwise')(quantity) }}
 {%- endmacro %}

@@ -85,3 +85,12 @@
         'remaining_minor': found ~ '.remaining_minor',
     }) }}
 {%- endmacro %}
+
+{# What Stripe is sent for one. #}
+{% macro alert_params(found) -%}
+    {%- set filter = as_json({'customer': found ~ '.customer_id', 'type': "'customer'"}) -%}
+    {%- set threshold = as_json({
+        'filters': json_of_one(filter), 'gte': found ~ '.gte', 'meter': found ~ '.meter_id', 'recurrence': "'one_time'",
+    }) -%}
+    {{ as_json_text({'alert_type': "'usage_threshold'", 'usage_threshold': threshold}) }}
+{%- endmacro %}

@@ -1,4 +1,4 @@
--- Each explained invoice against its parts: its total, what is due, and the change from the invoice that it is compared with.
+-- Each explained invoice against its parts: total, what is due, and both of the invoice that it is compared with.
 {{ config(tags=['after_ml']) }}
 with
 
@@ -35,4 +35,7 @@ where
     or coalesce(sums.total_minor, 0) != invoices.total_minor
     or coalesce(sums.due_minor, 0) != coalesce(invoices.amount_due_minor, invoices.total_minor)
     or (before.invoice_id is not null and coalesce(sums.previous_total_minor, 0) != before.total_minor)
-    or (before.invoice_id is not null and coalesce(sums.previous_due_minor, 0) != coalesce(before.amount_due_minor, before.total_minor))
+    or (
+        before.invoice_id is not null
+        and coalesce(sums.previous_due_minor, 0) != coalesce(before.amount_due_minor, before.total_minor)
+    )

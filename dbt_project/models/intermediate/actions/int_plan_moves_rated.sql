@@ -1,13 +1,19 @@
 {# What each move would cost and spare, on every path of its basis and in the last two whole periods at today's prices,
    through the one rating rule. Licensed items cost the same on each. A move that cannot be priced in full is none. #}
 {% set move = ['account_id', 'subscription_id', 'next_product_id'] %}
-{% set spent = 'next_minor - current_minor' %}
+{% set priced = move + ['subscription_item_id', 'usage_type', 'currency', 'price_id', 'next_price_id'] %}
+{% set spent = 'case when draw > 0 then next_minor - current_minor end' %}
+{% set draws = 'sum(case when draw > 0 then 1 else 0 end)' %}
 with
 
 moves as (select * from {{ ref('int_plan_moves_screened') }}),
 paths as (select * from {{ ref('int_usage_paths_rated') }} where not is_backtest),
 settled as (select * from {{ ref('int_usage_periods_settled') }}),
-sides as (select 'current' as side union all select 'next' as side),
+sides as (
+    select 'current' as side
+    union all
+    select 'next' as side
+),
 
 closed as (
 
@@ -23,14 +29,14 @@ closed as (
 drawn as (
 
     select
-        {{ columns_of('moves', move + ['subscription_item_id', 'usage_type', 'currency', 'price_id', 'next_price_id']) }},
+        {{ columns_of('moves', priced) }},
         0 as draw,
         cast(coalesce(moves.licensed_quantity, 1) as decimal(18, 6)) as quantity
     from moves
     where moves.usage_type != 'metered'
     union all
     select
-        {{ columns_of('moves', move + ['subscription_item_id', 'usage_type', 'currency', 'price_id', 'next_price_id']) }},
+        {{ columns_of('moves', priced) }},
         -- a run-rate stands for all the draws that there are not
         case when moves.basis = -1 then 1 else paths.path end as draw,
         paths.quantity
@@ -45,7 +51,7 @@ drawn as (
     where moves.usage_type = 'metered'
     union all
     select
-        {{ columns_of('moves', move + ['subscription_item_id', 'usage_type', 'currency', 'price_id', 'next_price_id']) }},
+        {{ columns_of('moves', priced) }},
         closed.draw,
         closed.quantity
     from moves
@@ -55,20 +61,15 @@ drawn as (
 
 ),
 
-quantities as (
+billed as (
 
     select
-        drawn.*,
+        {{ columns_of('drawn', move + ['subscription_item_id', 'draw', 'currency', 'quantity']) }},
         sides.side,
-        case sides.side when 'current' then drawn.price_id else drawn.next_price_id end as billed_price_id
+        case sides.side when 'current' then drawn.price_id else drawn.next_price_id end as price_id
     from drawn
     cross join sides
 
-),
-
-billed as (
-    select {{ move | join(', ') }}, subscription_item_id, draw, side, currency, billed_price_id as price_id, quantity
-    from quantities
 ),
 
 rated as ({{ rate_totals('billed', move[1:] + ['subscription_item_id', 'draw', 'side']) }}),
@@ -78,7 +79,7 @@ summed as (
     select
         {{ columns_of('billed', move + ['draw']) }},
         count(*) = count(rated.rated_amount_minor) as is_priced,
-        cast(sum(case when billed.side = 'current' then rated.rated_amount_minor else 0 end) as bigint) as current_minor,
+        cast(sum(case when billed.side = 'next' then 0 else rated.rated_amount_minor end) as bigint) as current_minor,
         cast(sum(case when billed.side = 'next' then rated.rated_amount_minor else 0 end) as bigint) as next_minor
     from billed
     left join rated
@@ -106,16 +107,14 @@ whole as (
 
 select
     {{ move | join(', ') }},
-    sum(case when draw > 0 then 1 else 0 end) as draws,
+    {{ draws }} as draws,
     sum(case when draw > 0 and next_minor < current_minor then 1 else 0 end) as draws_cheaper,
     sum(case when draw < 0 and next_minor <= current_minor then 1 else 0 end) as closed_cheaper,
-    {{ divide_half_up('sum(case when draw > 0 then current_minor end)', 'sum(case when draw > 0 then 1 else 0 end)') }}
-        as current_cost_minor,
-    {{ divide_half_up('sum(case when draw > 0 then next_minor end)', 'sum(case when draw > 0 then 1 else 0 end)') }}
-        as next_cost_minor,
-    {{ quantile_of('case when draw > 0 then ' ~ spent ~ ' end', '0.1') }} as difference_low_minor,
-    {{ quantile_of('case when draw > 0 then ' ~ spent ~ ' end', '0.9') }} as difference_high_minor,
+    {{ divide_half_up('sum(case when draw > 0 then current_minor end)', draws) }} as current_cost_minor,
+    {{ divide_half_up('sum(case when draw > 0 then next_minor end)', draws) }} as next_cost_minor,
+    {{ quantile_of(spent, '0.1') }} as difference_low_minor,
+    {{ quantile_of(spent, '0.9') }} as difference_high_minor,
     max(licensed_increase_minor) as licensed_increase_minor
 from whole
 group by {{ move | join(', ') }}
-having bool_and(is_priced) and sum(case when draw > 0 then 1 else 0 end) > 0
+having bool_and(is_priced) and {{ draws }} > 0

@@ -9,7 +9,11 @@ with
 moves as (select * from {{ ref('int_plan_moves_possible') }}),
 drawn as (select * from {{ ref('int_usage_paths_periods') }} where not is_backtest and period_number in (0, 1)),
 pressures as (select * from {{ ref('int_quota_pressure') }}),
-sides as (select 'current' as side union all select 'next' as side),
+sides as (
+    select 'current' as side
+    union all
+    select 'next' as side
+),
 cases as (
     {% for case in cases -%}
         select '{{ case }}' as quantity_case {{ 'union all' if not loop.last }}

@@ -7,6 +7,7 @@
     'expected': ('effect', 'mean'), 'with_low_effect': ('effect_low', 'mean'), 'with_high_effect': ('effect_high', 'mean'),
     'with_low_usage': ('effect', 'low'), 'with_high_usage': ('effect', 'high'),
 } %}
+{% set ends = cases.keys() | join('_minor, ') ~ '_minor' %}
 with
 
 moves as (select * from {{ ref('int_plan_moves_judged') }}),
@@ -84,11 +85,11 @@ monthly as (
 changed as (
 
     select
-        *
-        {%- for name, (effect, usage) in cases.items() %},
+        *,
+        {% for name, (effect, usage) in cases.items() -%}
         {{ answered_churn('leaves_in_a_month', 'bill_minor + monthly_' ~ usage ~ '_minor', 'bill_minor', effect) }}
-            as leaves_{{ name }}
-        {%- endfor %}
+            as leaves_{{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
     from monthly
 
 ),
@@ -96,15 +97,15 @@ changed as (
 valued as (
 
     select
-        *
-        {%- for name, (effect, usage) in cases.items() %},
+        *,
+        {% for name, (effect, usage) in cases.items() -%}
         {{ bills_paid('bill_minor + monthly_' ~ usage ~ '_minor', 'leaves_' ~ name, 'leaves_in_a_month', 'months') }}
         - {{ bills_paid('bill_minor', 'leaves_in_a_month', 'leaves_in_a_month', 'months') }}
         + cast(round(
             (monthly_{{ usage }}_minor - monthly_licensed_minor)
             * case when is_higher then elapsed_share else elapsed_share - 1 end
-        ) as bigint) as {{ name }}_minor
-        {%- endfor %}
+        ) as bigint) as {{ name }}_minor{{ ',' if not loop.last }}
+        {% endfor %}
     from changed
 
 )
@@ -112,6 +113,6 @@ valued as (
 select
     *,
     expected_minor as expected_value_minor,
-    least({% for name in cases %}{{ name }}_minor{{ ', ' if not loop.last }}{% endfor %}) as expected_value_low_minor,
-    greatest({% for name in cases %}{{ name }}_minor{{ ', ' if not loop.last }}{% endfor %}) as expected_value_high_minor
+    least({{ ends }}) as expected_value_low_minor,
+    greatest({{ ends }}) as expected_value_high_minor
 from valued

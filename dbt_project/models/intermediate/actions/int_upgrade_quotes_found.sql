@@ -5,7 +5,16 @@ with
 
 lines as (select * from {{ ref('int_upgrade_quotes_possible') }}),
 settled as (select * from {{ ref('int_usage_periods_settled') }}),
-sides as (select 'current' as side union all select 'next' as side),
+sides as (
+    select 'current' as side
+    union all
+    select 'next' as side
+),
+places as (
+    select 1 as period_place
+    union all
+    select 2 as period_place
+),
 
 numbered as (
 
@@ -24,7 +33,7 @@ used as (
         coalesce(numbered.period_place, places.period_place) as period_place,
         coalesce(numbered.quantity, lines.licensed_quantity, 1) as quantity
     from lines
-    cross join (select 1 as period_place union all select 2 as period_place) as places
+    cross join places
     left join numbered
         on
             {{ same_keys('lines', 'numbered', ['account_id', 'subscription_item_id']) }}
@@ -38,7 +47,7 @@ used as (
 billed as (
 
     select
-        {{ columns_of('used', quote + ['subscription_item_id', 'period_place', 'usage_type', 'currency', 'quantity']) }},
+        {{ columns_of('used', quote + ['subscription_item_id', 'period_place', 'currency', 'quantity']) }},
         sides.side,
         case sides.side when 'current' then used.price_id else used.next_price_id end as price_id
     from used
@@ -53,7 +62,7 @@ summed as (
     select
         {{ columns_of('billed', quote + ['period_place']) }},
         count(*) = count(rated.rated_amount_minor) as is_priced,
-        cast(sum(case when billed.side = 'current' then rated.rated_amount_minor else 0 end) as bigint) as current_minor,
+        cast(sum(case when billed.side = 'next' then 0 else rated.rated_amount_minor end) as bigint) as current_minor,
         cast(sum(case when billed.side = 'next' then rated.rated_amount_minor else 0 end) as bigint) as next_minor
     from billed
     left join rated

@@ -16,12 +16,18 @@ pairs as (select * from {{ ref('int_plan_prices_paired') }} where is_higher),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'upgrade_quote'),
 
 served as (
-    select distinct account_id, customer_id from staged
+    select distinct
+        account_id,
+        customer_id
+    from staged
     where status not in ('canceled', 'incomplete_expired')
 ),
 
 quoted as (
-    select distinct account_id, customer_id from quotes
+    select distinct
+        account_id,
+        customer_id
+    from quotes
 ),
 
 ended as (

@@ -22,7 +22,8 @@ counted as (
 
     select
         {{ columns_of('levels', item + ['level']) }},
-        {{ share_of('sum(case when paths.quantity >= levels.counted_quantity then 1 else 0 end)', 'count(*)') }} as chance
+        {{ share_of('sum(case when paths.quantity >= levels.counted_quantity then 1 else 0 end)', 'count(*)') }}
+            as chance
     from levels
     inner join paths
         on {{ same_keys('levels', 'paths', item + ['period_start']) }}
@@ -103,7 +104,7 @@ ranked as (
         dated.passes_on,
         row_number() over (
             partition by {{ columns_of('likely', item) }}
-            order by dated.passes_on, likely.chance desc, likely.level
+            order by dated.passes_on asc, likely.chance desc, likely.level asc
         ) as place
     from likely
     inner join dated

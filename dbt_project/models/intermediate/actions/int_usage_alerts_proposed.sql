@@ -76,13 +76,7 @@ proposed as (
         cast(0 as bigint) as amount_minor,
         cast(0 as decimal(18, 6)) as pct_change,
         cast(0 as bigint) as monthly_change_minor,
-        {{ as_json_text({
-            'alert_type': "'usage_threshold'",
-            'usage_threshold': as_json({
-                'filters': json_of_one(as_json({'customer': 'found.customer_id', 'type': "'customer'"})),
-                'gte': 'found.gte', 'meter': 'found.meter_id', 'recurrence': "'one_time'",
-            }),
-        }) }} as params,
+        {{ alert_params('found') }} as params,
         {{ as_json_text({
             'currency': 'found.currency', 'customer': 'found.customer_id', 'livemode': 'found.livemode',
             'meter': 'found.meter_id',

@@ -6,6 +6,11 @@ with
 
 levels as (select * from {{ ref('int_usage_levels_ahead') }}),
 tiers as (select * from {{ ref('int_price_tiers') }}),
+steps as (
+    select 0 as fewer
+    union all
+    select 1 as fewer
+),
 
 -- what all tiers below cost when they are full: at the lower bound itself the next tier is not entered
 bounds as (
@@ -72,8 +77,7 @@ placed as (
     where
         units is not null
         and coalesce(
-            greatest(case when rating_mode = 'graduated' then lower_bound + units else units end, floor(lower_bound) + 1)
-            <= upper_bound, true
+            case when rating_mode = 'graduated' then lower_bound + units else units end <= upper_bound, true
         )
     group by {{ level | join(', ') }}
 
@@ -88,7 +92,7 @@ tried as (
     from levels
     inner join placed
         on {{ same_keys('levels', 'placed', level) }}
-    cross join (select 0 as fewer union all select 1 as fewer) as steps
+    cross join steps
 
 ),
 

@@ -1,5 +1,5 @@
-{# The days behind an invoice's usage, for the meter whose change its text names first: three at most, as usage_drivers has
-   them, and only where both compare the same two periods. None for periods older than usage_drivers_days. #}
+{# The days behind an invoice's usage, for the meter whose change its text names first: three at most, as usage_drivers
+   has them, and only where both compare the same two periods. None for periods older than usage_drivers_days. #}
 {% set key = ['account_id', 'invoice_id'] %}
 with
 

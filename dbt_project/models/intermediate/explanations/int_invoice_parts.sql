@@ -1,4 +1,4 @@
-{# What each explained invoice is made of, beside the invoice before it: lines by what they bill, then what stands on the
+{# What each explained invoice is made of, beside the invoice before: lines by what they bill, then what stands on the
    invoice as a whole. What is on no line that was loaded is a part of its own, so that parts sum to the total. #}
 {% set key = ['account_id', 'invoice_id', 'is_own'] %}
 {% set nothing = 'null as subject_id, null as product_id, null as quantity, null as unit_amount_decimal' %}
@@ -93,31 +93,33 @@ unlisted as (
             and listed.part not in ('credit_note', 'customer_balance')
     group by {{ columns_of('wanted', key) }}
 
-)
+),
 
-select
-    account_id,
-    invoice_id,
-    part,
-    subject_id,
-    {% for side in ['is_own', 'not is_own'] -%}
-        {%- set name = '' if side == 'is_own' else 'previous_' -%}
-        cast(sum(case when {{ side }} then amount_minor else 0 end) as bigint) as {{ name }}amount_minor,
-        max(case when {{ side }} then product_id end) as {{ name }}product_id,
-        cast(sum(case when {{ side }} then 1 else 0 end) as integer) as {{ name }}lines,
-        -- of one line alone: several are tiers, or the same item twice
-        max(case when {{ side }} then quantity end) as {{ name }}quantity,
-        max(case when {{ side }} then unit_amount_decimal end) as {{ name }}unit_amount_decimal{{ ',' if not loop.last }}
-    {% endfor %}
-from (
+every_part as (
+
     select * from listed
     union all
     select
         {{ columns_of('unlisted', key) }},
         'unlisted' as part,
         {{ nothing }},
-        amount_minor
+        unlisted.amount_minor
     from unlisted
-    where amount_minor != 0
-) as every_part
+    where unlisted.amount_minor != 0
+
+)
+
+select
+    {% for name, side in {'': 'is_own', 'previous_': 'not is_own'}.items() -%}
+        cast(sum(case when {{ side }} then amount_minor else 0 end) as bigint) as {{ name }}amount_minor,
+        cast(sum(case when {{ side }} then 1 else 0 end) as integer) as {{ name }}lines,
+        {% for column in ['product_id', 'quantity', 'unit_amount_decimal'] -%}
+            max(case when {{ side }} then {{ column }} end) as {{ name }}{{ column }},
+        {% endfor -%}
+    {% endfor %}
+    account_id,
+    invoice_id,
+    part,
+    subject_id
+from every_part
 group by account_id, invoice_id, part, subject_id

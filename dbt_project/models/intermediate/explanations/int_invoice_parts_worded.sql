@@ -1,4 +1,4 @@
-{# The parts that the text of an invoice names, largest first, each in words: three at most, the rest is said as one sum.
+{# The parts that the text of an invoice names, largest first, each in words: three at most, the rest is said as a sum.
    Beside an invoice before: what changed; else what there is. #}
 {% set key = ['account_id', 'invoice_id'] %}
 {% set amounts = {
@@ -9,8 +9,9 @@
     'price_effect': 'price_effect_minor',
 } %}
 {% set slots = {} %}
-{% for name in ['name', 'previous_name', 'quantity', 'previous_quantity', 'included', 'previous_included', 'tier', 'previous_tier']
-    + amounts.keys() | list %}{% do slots.update({name: 'in_words.' ~ name}) %}{% endfor %}
+{% for name in [
+    'name', 'previous_name', 'quantity', 'previous_quantity', 'included', 'previous_included', 'tier', 'previous_tier',
+] + amounts.keys() | list %}{% do slots.update({name: 'in_words.' ~ name}) %}{% endfor %}
 with
 
 parts as (select * from {{ ref('invoice_explanation_parts') }} where is_in_total),

@@ -1,6 +1,10 @@
-{# Metered usage of each explained invoice beside that of the invoice before it, by meter, and what the change is due to:
+{# Metered usage of each explained invoice beside that of the invoice before, by meter, and what the change is due to:
    quantity (at the price of the tier that the old period ended in), tiers (what the old price makes of it beyond that)
    and price. Only where one rating stands on each side; the amounts are the rating rule's. #}
+{% set price, period = ['account_id', 'price_id', 'currency'], ['account_id', 'subscription_item_id', 'period_start'] %}
+{% set old = [
+    'period_start', 'price_id', 'quantity', 'rated_minor', 'included_units', 'tier_index', 'unit_amount_decimal',
+] %}
 with
 
 explained as (select * from {{ ref('int_invoices_explained') }} where not is_void),
@@ -11,12 +15,12 @@ tiers as (select * from {{ ref('int_price_tiers') }}),
 terms as (
 
     select
-        {{ columns_of('tiers', ['account_id', 'price_id', 'currency']) }},
+        {{ columns_of('tiers', price) }},
         max(tier_index) as tiers,
         max(package_size) as package_size,
         max(case when is_included then upper_bound end) as included_units
     from tiers
-    group by {{ columns_of('tiers', ['account_id', 'price_id', 'currency']) }}
+    group by {{ columns_of('tiers', price) }}
 
 ),
 
@@ -24,14 +28,12 @@ terms as (
 entered as (
 
     select
-        steps.account_id,
-        steps.subscription_item_id,
-        steps.period_start,
+        {{ columns_of('steps', period) }},
         max(steps.tier_index) as tier_index,
         {{ latest_by('steps.unit_amount_decimal', 'steps.step_number') }} as unit_amount_decimal
     from steps
     where not steps.is_flat_fee
-    group by steps.account_id, steps.subscription_item_id, steps.period_start
+    group by {{ columns_of('steps', period) }}
 
 ),
 
@@ -39,7 +41,7 @@ entered as (
 measured as (
 
     select
-        {{ columns_of('rated', ['account_id', 'invoice_id', 'subscription_item_id', 'price_id', 'currency', 'period_start']) }},
+        {{ columns_of('rated', period + ['invoice_id', 'price_id', 'currency']) }},
         coalesce(rated.meter_id, rated.subscription_item_id) as subject_id,
         case
             when rated.period_amount_minor = rated.invoiced_amount_minor or terms.package_size is not null
@@ -55,9 +57,9 @@ measured as (
         ) as ratings
     from rated
     left join terms
-        on {{ same_keys('rated', 'terms', ['account_id', 'price_id', 'currency']) }}
+        on {{ same_keys('rated', 'terms', price) }}
     left join entered
-        on {{ same_keys('rated', 'entered', ['account_id', 'subscription_item_id', 'period_start']) }}
+        on {{ same_keys('rated', 'entered', period) }}
 
 ),
 
@@ -69,14 +71,9 @@ compared as (
         {{ columns_of('explained', ['account_id', 'invoice_id']) }},
         {{ columns_of('alone', ['subject_id', 'subscription_item_id', 'period_start', 'price_id', 'currency']) }},
         {{ columns_of('alone', ['quantity', 'rated_minor', 'included_units', 'tier_index']) }},
-        before.subscription_item_id as previous_item_id,
-        before.period_start as previous_period_start,
-        before.price_id as previous_price_id,
-        before.quantity as previous_quantity,
-        before.rated_minor as previous_rated_minor,
-        before.included_units as previous_included_units,
-        before.tier_index as previous_tier_index,
-        before.unit_amount_decimal as previous_unit_amount_decimal,
+        {% for column in old -%}
+            before.{{ column }} as previous_{{ column }},
+        {% endfor -%}
         coalesce(before.tiers > 1 and before.package_size is null, false)
         and (alone.price_id != before.price_id or alone.tier_index != before.tier_index) as is_across_tiers
     from explained
@@ -101,30 +98,25 @@ repriced as (
 
 rated_anew as ({{ rate_totals('repriced', ['invoice_id', 'subject_id']) }}),
 
-at_the_old_price as (
+at_old_terms as (
 
     select
         compared.*,
         case
             when compared.price_id = compared.previous_price_id then compared.rated_minor
             else rated_anew.rated_amount_minor
-        end as old_price_minor
+        end as at_old_price_minor,
+        {{ change_at('compared.quantity', 'previous_quantity', 'previous_unit_amount_decimal') }} as at_old_tier_minor
     from compared
     left join rated_anew
         on {{ same_keys('compared', 'rated_anew', ['account_id', 'invoice_id', 'subject_id']) }}
 
 )
 
+{% set by_quantity = 'at_old_price_minor - previous_rated_minor' %}
 select
     *,
-    case
-        when not is_across_tiers then old_price_minor - previous_rated_minor
-        else {{ change_at('quantity', 'previous_quantity', 'previous_unit_amount_decimal') }}
-    end as quantity_effect_minor,
-    case
-        when not is_across_tiers then 0
-        else old_price_minor - previous_rated_minor
-            - {{ change_at('quantity', 'previous_quantity', 'previous_unit_amount_decimal') }}
-    end as tier_effect_minor,
-    rated_minor - old_price_minor as price_effect_minor
-from at_the_old_price
+    case when is_across_tiers then at_old_tier_minor else {{ by_quantity }} end as quantity_effect_minor,
+    case when is_across_tiers then {{ by_quantity }} - at_old_tier_minor else 0 end as tier_effect_minor,
+    rated_minor - at_old_price_minor as price_effect_minor
+from at_old_terms

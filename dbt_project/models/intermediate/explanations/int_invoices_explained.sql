@@ -1,6 +1,6 @@
-{# Final invoices of the last explained_months (a var), each beside the ones before and after it of the same subscription
-   and currency. Only regular ones that stand follow one another: what was raised between billing days, by hand or for a
-   change of the subscription, is compared with nothing, and nothing with it. #}
+{# Final invoices of the last explained_months (a var), each beside the ones before and after it of the same
+   subscription and currency. Only regular ones that stand follow one another: what was raised between billing days, by
+   hand or for a change of the subscription, is compared with nothing, and nothing with it. #}
 with
 
 invoices as (select * from {{ ref('int_invoices') }}),

@@ -36,7 +36,8 @@ joined as (
     select
         explained.*,
         explained.total_minor - explained.previous_total_minor as change_minor,
-        explained.total_minor - coalesce(explained.previous_total_minor, 0) - coalesce(told.moved_minor, 0) as rest_minor,
+        explained.total_minor - coalesce(explained.previous_total_minor, 0) - coalesce(told.moved_minor, 0)
+            as rest_minor,
         told.parts,
         told.facts as parts_facts,
         days.name as days_of,

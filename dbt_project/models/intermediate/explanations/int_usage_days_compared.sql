@@ -1,5 +1,5 @@
-{# Days of the last usage_drivers_days, also of periods that run: what an item used beside the mean of the same weekday in
-   the four weeks before, and what the rating rule makes of the day in its place in the billing period: the bill up to it,
+{# Days of the last usage_drivers_days, also of periods that run: what an item used beside the mean of the same weekday
+   in the four weeks before, and what the rating rule makes of the day in its place in the billing period: the bill up to it,
    less the bill without it. The day on which a period begins counts in the one before, as in usage_drivers. #}
 {% set item = ['account_id', 'subscription_item_id'] %}
 {% set cases = {'0': 'quantity_before', '1': 'quantity_before + quantity', '2': 'quantity_before + usual_quantity'} %}
@@ -11,7 +11,8 @@ usage_daily as (select * from {{ ref('fct_usage_daily') }}),
 spans as (
 
     select
-        {{ columns_of('periods', item + ['period_start', 'period_end', 'as_of', 'is_open', 'is_trial', 'price_id', 'currency']) }},
+        {{ columns_of('periods', item + ['period_start', 'period_end', 'as_of', 'is_open', 'is_trial']) }},
+        {{ columns_of('periods', ['price_id', 'currency']) }},
         coalesce(periods.aggregation_formula, 'sum') = 'last' as is_last_value,
         periods.first_day_quantity,
         periods.counts_from,
@@ -97,9 +98,9 @@ amounts as (
 
     select
         {{ columns_of('rated', item + ['usage_date']) }},
-        {% for number in cases -%}
-            max(case when case_number = {{ number }} then rated_amount_minor end) as amount_{{ number }}{{ ',' if not loop.last }}
-        {% endfor %}
+        max(case when case_number = 0 then rated_amount_minor end) as amount_0,
+        max(case when case_number = 1 then rated_amount_minor end) as amount_1,
+        max(case when case_number = 2 then rated_amount_minor end) as amount_2
     from rated
     group by {{ columns_of('rated', item + ['usage_date']) }}
 

@@ -1,5 +1,5 @@
-{# Each person's newest word on each thing that was reviewed: a recommendation, or the explanation of an invoice (whose id
-   is the subject then). The runner counts by the same rule when it judges whether a kind has earned its next phase. #}
+{# Each person's newest word on each thing that was reviewed: a recommendation, or the explanation of an invoice (the
+   subject is its id then). The runner counts by the same rule when it judges whether a kind has earned its next phase. #}
 with
 
 events as (select * from {{ ref('stg_action_ledger__events') }}),

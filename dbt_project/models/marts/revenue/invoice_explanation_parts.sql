@@ -1,4 +1,6 @@
 {% set key = ['account_id', 'invoice_id'] %}
+{% set about = key + ['customer_id', 'subscription_id', 'currency', 'invoice_day', 'previous_invoice_id'] %}
+{% set seats_effect = change_at('parts.quantity', 'parts.previous_quantity', 'parts.previous_unit_amount_decimal') %}
 {% set both = 'parts.lines = 1 and parts.previous_lines = 1' %}
 with
 
@@ -12,7 +14,8 @@ currencies as (select * from {{ ref('currencies') }}),
 described as (
 
     select
-        {{ columns_of('explained', key + ['customer_id', 'subscription_id', 'currency', 'invoice_day', 'previous_invoice_id']) }},
+        {{ columns_of('explained', about) }},
+        currencies.minor_unit_exponent,
         parts.part,
         parts.subject_id,
         case when parts.part in ('usage', 'licensed') then coalesce(
@@ -27,7 +30,8 @@ described as (
         end as previous_name,
         parts.part not in ('credit_note', 'customer_balance') as is_in_total,
         parts.amount_minor,
-        case when explained.previous_invoice_id is not null then parts.previous_amount_minor end as previous_amount_minor,
+        case when explained.previous_invoice_id is not null then parts.previous_amount_minor end
+            as previous_amount_minor,
         case when explained.previous_invoice_id is not null then parts.amount_minor - parts.previous_amount_minor end
             as change_minor,
         parts.lines > 0 as is_now,
@@ -47,17 +51,17 @@ described as (
         case
             when compared.price_effect_minor is not null then compared.quantity_effect_minor
             when parts.part = 'licensed' and {{ both }}
-                then {{ change_at('parts.quantity', 'parts.previous_quantity', 'parts.previous_unit_amount_decimal') }}
+                then {{ seats_effect }}
             else 0
         end as quantity_effect_minor,
-        case when compared.price_effect_minor is not null then compared.tier_effect_minor else 0 end as tier_effect_minor,
+        case when compared.price_effect_minor is not null then compared.tier_effect_minor else 0 end
+            as tier_effect_minor,
         case
             when compared.price_effect_minor is not null then compared.price_effect_minor
             when
                 parts.part = 'licensed' and {{ both }}
                 and parts.unit_amount_decimal != parts.previous_unit_amount_decimal
-                then parts.amount_minor - parts.previous_amount_minor
-                    - {{ change_at('parts.quantity', 'parts.previous_quantity', 'parts.previous_unit_amount_decimal') }}
+                then parts.amount_minor - parts.previous_amount_minor - {{ seats_effect }}
             else 0
         end as price_effect_minor
     from parts
@@ -71,11 +75,13 @@ described as (
         on parts.account_id = before.account_id and parts.previous_product_id = before.product_id
     left join meters
         on parts.account_id = meters.account_id and parts.subject_id = meters.meter_id
+    left join currencies
+        on explained.currency = currencies.currency
 
 )
 
 select
-    {{ columns_of('described', key + ['customer_id', 'subscription_id', 'currency', 'invoice_day', 'previous_invoice_id']) }},
+    {{ columns_of('described', about) }},
     part,
     subject_id,
     name,
@@ -86,12 +92,12 @@ select
     amount_minor,
     previous_amount_minor,
     change_minor,
-    {{ amounts_to_text({'amount_text': 'amount_minor'}, 'described.currency', 'currencies.minor_unit_exponent') }},
-    case when change_minor is not null then {{ money_to_text('change_minor', 'described.currency', 'currencies.minor_unit_exponent') }} end
-        as change_text,
-    case when previous_invoice_id is not null and is_now and is_before then quantity_effect_minor end as quantity_effect_minor,
-    case when previous_invoice_id is not null and is_now and is_before then tier_effect_minor end as tier_effect_minor,
-    case when previous_invoice_id is not null and is_now and is_before then price_effect_minor end as price_effect_minor,
+    {{ amounts_to_text({'amount_text': 'amount_minor'}, 'currency', 'minor_unit_exponent') }},
+    {{ money_to_text('change_minor', 'currency', 'minor_unit_exponent') }} as change_text,
+    {% for effect in ['quantity', 'tier', 'price'] -%}
+        case when change_minor is not null and is_now and is_before then {{ effect }}_effect_minor end
+            as {{ effect }}_effect_minor,
+    {% endfor -%}
     change_minor - case
         when is_now and is_before then quantity_effect_minor + tier_effect_minor + price_effect_minor else 0
     end as other_effect_minor,
@@ -105,5 +111,3 @@ select
     period_start,
     previous_period_start
 from described
-left join currencies
-    on described.currency = currencies.currency

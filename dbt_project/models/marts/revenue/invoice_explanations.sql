@@ -61,9 +61,9 @@ in_words as (
 )
 
 select
-    {{ columns_of('in_words', key + ['customer_id', 'subscription_id', 'currency', 'status', 'invoice_day', 'as_of']) }},
-    in_words.situation,
-    {{ columns_of('in_words', ['total_minor', 'amount_due_minor', 'previous_invoice_id', 'previous_total_minor']) }},
+    {{ columns_of('in_words', key + ['customer_id', 'subscription_id', 'currency', 'status']) }},
+    {{ columns_of('in_words', ['invoice_day', 'as_of', 'situation', 'total_minor', 'amount_due_minor']) }},
+    {{ columns_of('in_words', ['previous_invoice_id', 'previous_total_minor']) }},
     in_words.change_minor,
     in_words.next_invoice_id is null and in_words.is_regular and not in_words.is_void as is_newest,
     {% for sentence in kinds -%}

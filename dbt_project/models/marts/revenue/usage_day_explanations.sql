@@ -38,7 +38,7 @@ incidents as (
         ]) }},
         row_number() over (
             partition by {{ columns_of('days', key) }}
-            order by anomalies.started_on desc, anomalies.anomaly_id
+            order by anomalies.started_on desc, anomalies.anomaly_id asc
         ) as place
     from days
     inner join anomalies
@@ -94,7 +94,8 @@ select
     in_words.cost_minor - in_words.usual_cost_minor as extra_minor,
     case when in_words.cost_minor is not null then in_words.cost end as cost_text,
     case when in_words.cost_minor - in_words.usual_cost_minor is not null then in_words.extra end as extra_text,
-    {{ columns_of('in_words', ['anomaly_id', 'incident_kind', 'cause', 'incident_from', 'incident_to', 'incident_quantity']) }},
+    {{ columns_of('in_words', ['anomaly_id', 'incident_kind', 'cause', 'incident_from', 'incident_to']) }},
+    in_words.incident_quantity,
     cast(in_words.incident_expected_quantity as decimal(18, 6)) as incident_expected_quantity,
     in_words.incident_excess_minor,
     case when in_words.incident_excess_minor is not null then in_words.excess end as incident_excess_text,
