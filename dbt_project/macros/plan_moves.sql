@@ -9,6 +9,11 @@
     )) as bigint)
 {%- endmacro %}
 
+{# The probability of leaving within 30 days, of one within the horizon of the risk model. #}
+{% macro leaves_in_a_month(probability) -%}
+    1 - power(1 - {{ probability }}, {{ share_of('30', churn_horizon_days() | trim, 'double') }})
+{%- endmacro %}
+
 {# Months that somebody is expected to begin, who leaves in each with the same probability. #}
 {% macro months_stayed(leaves, months) -%}
     case
@@ -17,80 +22,22 @@
     end
 {%- endmacro %}
 
-{# In a select list: what a text about a move says, of a relation of int_plan_moves_valued. #}
-{% macro move_words(moves, meters, currencies) -%}
-    {{ safe_name(meters ~ '.meter_name', moves ~ '.meter_id') }} as meter,
-    {{ safe_name(moves ~ '.product_name', moves ~ '.product_id') }} as plan,
-    {{ safe_name(moves ~ '.next_product_name', moves ~ '.next_product_id') }} as next_plan,
-    coalesce({{ quantity_to_text(moves ~ '.included_units') }}, 'none') as included,
-    coalesce({{ quantity_to_text(moves ~ '.next_included_units') }}, 'none') as next_included,
-    {{ quantity_to_text(moves ~ '.quantity_so_far') }} as used,
-    {{ quantity_to_text(moves ~ '.projected_quantity') }} as projected,
-    {{ share_to_text(moves ~ '.cheaper_chance') }} as cheaper_chance_words,
-    {% for name, amount in {
-        'current_cost': moves ~ '.current_cost_minor', 'next_cost': moves ~ '.next_cost_minor',
-        'difference': 'abs(' ~ moves ~ '.difference_minor)',
-    }.items() -%}
-        {{ money_to_text(amount, moves ~ '.currency', currencies ~ '.minor_unit_exponent') }} as {{ name }}{{ ', ' if not loop.last }}
-    {%- endfor %}
+{# In a select list: for each of `cases` (name to the exponent of the bill's ratio and the case of usage) the probability of
+   leaving in a month after the move, and what the move is worth then, of columns of int_plan_moves_valued. #}
+{% macro move_leaves(cases) -%}
+    {%- for name, (effect, usage) in cases.items() -%}
+        {{ answered_churn('leaves_in_a_month', 'bill_minor + monthly_' ~ usage ~ '_minor', 'bill_minor', effect) }}
+            as leaves_{{ name }}{{ ',\n        ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
-{# The slots of the sentences that compare two plans. #}
-{% macro move_slots(moves) -%}
-    {%- set slots = {} -%}
-    {%- for name in ['current_cost', 'difference', 'meter', 'next_cost', 'next_included', 'next_plan', 'plan'] -%}
-        {%- do slots.update({name: moves ~ '.' ~ name}) -%}
+{% macro move_values(cases) -%}
+    {%- for name, (effect, usage) in cases.items() -%}
+        {{ bills_paid('bill_minor + monthly_' ~ usage ~ '_minor', 'leaves_' ~ name, 'leaves_in_a_month', 'months') }}
+        - {{ bills_paid('bill_minor', 'leaves_in_a_month', 'leaves_in_a_month', 'months') }}
+        + cast(round(
+            (monthly_{{ usage }}_minor - monthly_licensed_minor)
+            * case when is_higher then elapsed_share else elapsed_share - 1 end
+        ) as bigint) as {{ name }}_minor{{ ',\n        ' if not loop.last }}
     {%- endfor -%}
-    {{ return(slots) }}
-{%- endmacro %}
-
-{# The facts that a move rests on, as canonical JSON; null where one is not known. #}
-{% macro move_evidence(moves) -%}
-    {%- set facts = {'as_of': date_text(moves ~ '.as_of'), 'period_end': time_text(moves ~ '.period_end')} -%}
-    {%- for name in [
-        'basis', 'bill_minor', 'closed_cheaper', 'current_cost_minor', 'days_remaining', 'difference_high_minor',
-        'difference_low_minor', 'draws', 'draws_cheaper', 'next_cost_minor', 'next_price_id', 'price_id',
-    ] -%}
-        {%- do facts.update({name: moves ~ '.' ~ name}) -%}
-    {%- endfor -%}
-    {%- for name in [
-        'base_rate', 'cheaper_chance', 'effect', 'included_units', 'last_quantity', 'last_share', 'near_chance',
-        'probability', 'projected_quantity', 'projected_quantity_high', 'projected_quantity_low', 'projected_share',
-        'quantity_so_far', 'used_share',
-    ] -%}
-        {%- do facts.update({name: as_text(moves ~ '.' ~ name)}) -%}
-    {%- endfor -%}
-    {%- set sorted = {} -%}
-    {%- for name in facts | sort -%}
-        {%- do sorted.update({name: facts[name]}) -%}
-    {%- endfor -%}
-    {{ as_json_text(sorted) }}
-{%- endmacro %}
-
-{# The same of an alert. #}
-{% macro alert_evidence(found) -%}
-    {{ as_json_text({
-        'as_of': date_text(found ~ '.as_of'),
-        'chance': as_text(found ~ '.chance'),
-        'gte': found ~ '.gte',
-        'included_units': as_text(found ~ '.included_units'),
-        'last_minor': found ~ '.last_minor',
-        'level': found ~ '.level',
-        'level_minor': found ~ '.level_minor',
-        'level_quantity': as_text(found ~ '.counted_quantity'),
-        'passes_on': date_text(found ~ '.passes_on'),
-        'period_end': time_text(found ~ '.period_end'),
-        'projected_quantity': as_text(found ~ '.median_quantity'),
-        'quantity_so_far': as_text(found ~ '.quantity_so_far'),
-        'remaining_minor': found ~ '.remaining_minor',
-    }) }}
-{%- endmacro %}
-
-{# What Stripe is sent for one. #}
-{% macro alert_params(found) -%}
-    {%- set filter = as_json({'customer': found ~ '.customer_id', 'type': "'customer'"}) -%}
-    {%- set threshold = as_json({
-        'filters': json_of_one(filter), 'gte': found ~ '.gte', 'meter': found ~ '.meter_id', 'recurrence': "'one_time'",
-    }) -%}
-    {{ as_json_text({'alert_type': "'usage_threshold'", 'usage_threshold': threshold}) }}
 {%- endmacro %}

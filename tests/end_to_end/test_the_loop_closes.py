@@ -18,13 +18,16 @@ def test_what_readme_says_can_be_typed_and_closes_the_loop(
     data = copy_of(first_run[0])
     upgrade, price = first_upgrade(data)
     credit = first_credit(data)
+    spike = first_spike(data)
 
     commands = readme_commands()
     assert commands[:2] == ["make run", "make test"]  # the first made first_run, the second is what is running
     for command in commands[2:]:
         words = [word.replace("data/", f"{data}/") for word in shlex.split(command)]
         for wanted in (upgrade, credit) if "ID=…" in words else ("",):
-            done = run([f"ID={wanted}" if word == "ID=…" else word for word in words], data)
+            done = run(
+                [spike.get(word.partition("=")[0], f"ID={wanted}" if word == "ID=…" else word) for word in words], data
+            )
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
     outcomes = {
@@ -70,3 +73,13 @@ def first_credit(data: Path) -> str:
         "order by amount_minor desc, recommendation_id limit 1",
     )
     return str(recommendation_id)
+
+
+def first_spike(data: Path) -> dict[str, str]:
+    """A customer and a day that an incident is about, as README's words `CUSTOMER=…` and `DAY=…`."""
+    ((customer, day),) = published(
+        data,
+        "select customer_id, started_on from marts.usage_anomalies where kind = 'spike' and is_unexplained "
+        "order by started_on desc, anomaly_id limit 1",
+    )
+    return {"CUSTOMER": f"CUSTOMER={customer}", "DAY": f"DAY={day}"}

@@ -41,8 +41,9 @@ found as (
             as amount_minor,
         cast({{ chance_of_spike('anomalies.score', 'anomalies.unusual_days') }} as decimal(9, 6)) as confidence,
         rules.least_confidence,
+        -- revenue of the last period without the spike itself
+        greatest(coalesce(months.mrr_minor, 0) - anomalies.excess_amount_minor, 0) as mrr_minor,
         -- nobody who has not been scored, or has cancelled, is kept by it
-        coalesce(months.mrr_minor, 0) as mrr_minor,
         coalesce(risks.probability, 0) as risk,
         coalesce(risks.base_rate, 0) as base_rate,
         coalesce(effects.effect_low, kinds.effect_low) as effect_low,

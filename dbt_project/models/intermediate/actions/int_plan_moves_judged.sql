@@ -1,6 +1,7 @@
-{# Which move is advised: upwards to a plan that is cheaper on enough paths and on their mean, or where usage presses on the
-   quota in two periods; downwards to one that is cheaper on nearly all paths and was in the last two whole periods. Of
-   several plans the one that costs least. What the item that presses most says stands for the subscription. #}
+{# Which move is advised: upwards to a plan that is cheaper on enough paths and on their mean, or where usage
+   presses on the quota in two periods; downwards to one that is cheaper on nearly all paths and was in the last two
+   whole periods. Of several plans the one that costs least. What the item that presses most says stands for the
+   subscription. #}
 {% set move = ['account_id', 'subscription_id', 'next_product_id'] %}
 with
 

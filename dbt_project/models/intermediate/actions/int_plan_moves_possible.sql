@@ -1,6 +1,6 @@
-{# Where a subscription could move. A plan moves as a whole: an item of the plan's product without a counterpart on the
-   other plan stops the move, and so does what Stripe or the runner would refuse: a subscription that is not active, ends,
-   is paused, waits for a schedule, or holds two plans. #}
+{# Where a subscription could move. A plan moves as a whole: an item of the plan's product without a counterpart on
+   the other plan stops the move, and so does what Stripe or the runner would refuse: a subscription that is not
+   active, ends, is paused, waits for a schedule, or holds two plans. #}
 with
 
 subscriptions as (select * from {{ ref('dim_subscriptions') }} where status = 'active' and not cancel_at_period_end),

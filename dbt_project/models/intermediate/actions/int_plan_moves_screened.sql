@@ -1,7 +1,7 @@
 {# Which moves are worth rating on every path: rating all would be 200 times the work. Both plans are rated at five
-   quantiles; what is cheaper at none of them and presses on no quota (downwards: is not cheaper at the median) is left.
-   Moves are judged on the next period, which is billed on the new plan from its first day; where the paths do not reach
-   that far, on the running one, and without paths at its run-rate. #}
+   quantiles; what is cheaper at none of them and presses on no quota (downwards: is not cheaper at the median) is
+   left. Moves are judged on the next period, which is billed on the new plan from its first day; where the paths do
+   not reach that far, on the running one, and without paths at its run-rate. #}
 {% set cases = band_columns() %}
 {% set move = ['account_id', 'subscription_id', 'next_product_id'] %}
 with

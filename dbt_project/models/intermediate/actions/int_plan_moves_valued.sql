@@ -1,8 +1,8 @@
-{# Money of a move: what the customer brings in over the counted months with it, less what without. A month's bill counts as
-   often as the customer is expected to be there, the month of leaving included: per month the odds of leaving are those
-   of the risk model, and in the first three months they change by (bill after / before)^k, k an assumption with a band.
-   An upgrade takes effect at once, so that what has been used of the running period is rated anew; a downgrade with the
-   next period. The band is the widest of k's and of the paths' (80 %). #}
+{# Money of a move: what the customer brings in over the counted months with it, less what without. A month's bill
+   counts as often as the customer is expected to be there, the month of leaving included: per month the odds of
+   leaving are those of the risk model, and in the first three months they change by (bill after / before)^k, k an
+   assumption with a band. An upgrade takes effect at once, so that what has been used of the running period is
+   rated anew; a downgrade with the next period. The band is the widest of k's and of the paths' (80 %). #}
 {% set cases = {
     'expected': ('effect', 'mean'), 'with_low_effect': ('effect_low', 'mean'), 'with_high_effect': ('effect_high', 'mean'),
     'with_low_usage': ('effect', 'low'), 'with_high_usage': ('effect', 'high'),
@@ -63,9 +63,7 @@ monthly as (
         cast(coalesce(risks.probability, risks.base_rate, 0) as decimal(9, 6)) as probability,
         cast(risks.base_rate as decimal(9, 6)) as base_rate,
         -- of one month; a customer who has left for certain cannot be asked
-        1 - power(
-            1 - least(coalesce(risks.probability, risks.base_rate, 0), 0.999), {{ 30 / (churn_horizon_days() | int) }}
-        ) as leaves_in_a_month,
+        {{ leaves_in_a_month('least(coalesce(risks.probability, risks.base_rate, 0), 0.999)') }} as leaves_in_a_month,
         {{ share_of('moves.days_elapsed', 'moves.days_in_period') }} as elapsed_share
 
     from moves
@@ -86,10 +84,7 @@ changed as (
 
     select
         *,
-        {% for name, (effect, usage) in cases.items() -%}
-        {{ answered_churn('leaves_in_a_month', 'bill_minor + monthly_' ~ usage ~ '_minor', 'bill_minor', effect) }}
-            as leaves_{{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ move_leaves(cases) }}
     from monthly
 
 ),
@@ -98,14 +93,7 @@ valued as (
 
     select
         *,
-        {% for name, (effect, usage) in cases.items() -%}
-        {{ bills_paid('bill_minor + monthly_' ~ usage ~ '_minor', 'leaves_' ~ name, 'leaves_in_a_month', 'months') }}
-        - {{ bills_paid('bill_minor', 'leaves_in_a_month', 'leaves_in_a_month', 'months') }}
-        + cast(round(
-            (monthly_{{ usage }}_minor - monthly_licensed_minor)
-            * case when is_higher then elapsed_share else elapsed_share - 1 end
-        ) as bigint) as {{ name }}_minor{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ move_values(cases) }}
     from changed
 
 )

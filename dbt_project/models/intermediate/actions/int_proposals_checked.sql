@@ -38,10 +38,10 @@ scored_days as (
 margined as (
     select
         proposals.*,
-        {{ share_of(
+        coalesce({{ share_of(
             'margins.monthly_revenue_minor + proposals.monthly_change_minor - margins.monthly_cost_minor',
             'margins.monthly_revenue_minor + proposals.monthly_change_minor'
-        ) }} as margin
+        ) }}, {{ cast_or_null(text_in_json('proposals.evidence', '$.margin'), 'decimal(18, 6)') }}) as margin
     from proposals
     left join margins
         on

@@ -11,6 +11,8 @@ retention_offers as (select * from {{ ref('int_retention_offers_proposed') }}),
 retry_payments as (select * from {{ ref('int_retry_payments_proposed') }}),
 payment_plans as (select * from {{ ref('int_payment_plans_proposed') }}),
 invoice_notes as (select * from {{ ref('int_invoice_notes_proposed') }}),
+experiment_prices as (select * from {{ ref('int_experiment_prices_proposed') }}),
+price_tests as (select * from {{ ref('int_price_test_assignments_proposed') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 
 proposals as (
@@ -32,6 +34,10 @@ proposals as (
     select * from payment_plans
     union all
     select * from invoice_notes
+    union all
+    select * from experiment_prices
+    union all
+    select * from price_tests
 
 ),
 

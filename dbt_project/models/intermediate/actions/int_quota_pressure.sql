@@ -1,6 +1,7 @@
-{# How hard each item presses on its quota: the last whole period against what is included today, and the share of paths on
-   which the running one reaches the threshold. The median of the forecast speaks for the running period, not its low
-   end: on the sandbox the low end found 67 % of the customers that truly press, the median 90 %, at the same precision. #}
+{# How hard each item presses on its quota: the last whole period against what is included today, and the share of
+   paths on which the running one reaches the threshold. The median of the forecast speaks for the running period,
+   not its low end: on the sandbox the low end found 67 % of the customers that truly press, the median 90 %, at the
+   same precision. #}
 {% set item = ['account_id', 'subscription_item_id'] %}
 with
 

@@ -1,5 +1,5 @@
-{# Those who had pressed on their quota in both of their last whole periods and would have paid less in each on a higher
-   plan, fees and usage at today's prices; of several plans the one that costs least. #}
+{# Those who had pressed on their quota in both of their last whole periods and would have paid less in each on a
+   higher plan, fees and usage at today's prices; of several plans the one that costs least. #}
 {% set quote = ['account_id', 'subscription_id', 'next_product_id'] %}
 with
 
@@ -25,7 +25,6 @@ numbered as (
 
 ),
 
--- a licensed line costs the same in both
 used as (
 
     select
@@ -118,5 +117,4 @@ found as (
 
 )
 
-select * from found
-where quote_number = 1
+select * from found where quote_number = 1

@@ -1,7 +1,8 @@
-{# Whom a quote may reach: customers without any subscription that lives, whose last one ended lately. A quote that is
-   accepted begins a new subscription beside those there are, so one that still runs (also if only until the end of its
-   period) rules it out: that customer would pay twice. Nor is anybody quoted who owes something, or has a quote to decide
-   on. What the subscription held is quoted as a whole, each item on the higher plan or as it was. #}
+{# Whom a quote may reach: customers without any subscription that lives, whose last one ended lately. A quote that
+   is accepted begins a new subscription beside those there are, so one that still runs (also if only until the end
+   of its period) rules it out: that customer would pay twice. Nor is anybody quoted who owes something, or has a
+   quote to decide on. What the subscription held is quoted as a whole, each item on the higher plan or as it was.
+   #}
 {% set subscription = ['account_id', 'subscription_id'] %}
 with
 

@@ -1,5 +1,6 @@
 {# Keys of JSON stand in alphabetical order and numbers are integers or decimal text: that is canonical JSON.
-   Expected value: what the plan would bring in over the counted months x the assumed share of quotes that is accepted. #}
+   Expected value: what the plan would bring in over the counted months x the assumed share of quotes that is
+   accepted. #}
 {% set quote = ['account_id', 'subscription_id', 'next_product_id'] %}
 with
 
@@ -87,18 +88,11 @@ select
     {{ as_json_text({'customer': 'customer_id', 'line_items': 'line_items'}) }} as params,
     {{ as_json_text({'currency': 'currency', 'customer': 'customer_id', 'livemode': 'livemode'}) }} as precondition,
     {{ as_json_text({
-        'as_of': date_text('as_of'),
-        'before_quantity': as_text('before_quantity'),
-        'current_cost_minor': 'current_cost_minor',
-        'effect': as_text('effect'),
-        'ended_at': time_text('ended_at'),
-        'fee_minor': 'fee_minor',
-        'included_units': as_text('included_units'),
-        'last_quantity': as_text('last_quantity'),
-        'next_cost_minor': 'next_cost_minor',
-        'next_price_id': 'next_price_id',
-        'price_id': 'price_id',
-        'subscription': 'subscription_id',
+        'as_of': date_text('as_of'), 'before_quantity': as_text('before_quantity'),
+        'current_cost_minor': 'current_cost_minor', 'effect': as_text('effect'), 'ended_at': time_text('ended_at'),
+        'fee_minor': 'fee_minor', 'included_units': as_text('included_units'),
+        'last_quantity': as_text('last_quantity'), 'next_cost_minor': 'next_cost_minor',
+        'next_price_id': 'next_price_id', 'price_id': 'price_id', 'subscription': 'subscription_id',
     }) }} as evidence,
     kind as template,
     {{ as_json_text({

@@ -1,14 +1,12 @@
-{# Which level of each item is worth an alert: one that enough paths pass before the period closes (pace, not what has been
-   used), and for which Stripe has none that is equal; the soonest of them. The day is that of the daily forecast, scaled
-   to the median path. Stripe counts an alert's units from the moment it is made: gte is what is missing to the level. #}
+{# Which level of each item is worth an alert: one that enough paths pass before the period closes (pace, not what
+   has been used), and for which Stripe has none that is equal; the soonest of them. The day is that of the daily
+   forecast, scaled to the median path. Stripe counts an alert's units from the moment it is made: gte is what is
+   missing to the level. #}
 {% set item = ['account_id', 'subscription_item_id'] %}
 with
 
 levels as (select * from {{ ref('int_usage_levels_counted') }}),
-paths as (
-    select * from {{ ref('int_usage_paths_rated') }}
-    where not is_backtest and period_number = 0 and path > 0
-),
+paths as (select * from {{ ref('int_usage_paths_rated') }} where not is_backtest and period_number = 0 and path > 0),
 days as (select * from {{ ref('usage_forecast') }} where is_current),
 alerts as (
     select * from {{ ref('stg_stripe__alerts') }}
@@ -34,9 +32,7 @@ counted as (
     select
         {{ columns_of('credits', item) }},
         'credit' as level,
-        {{ share_of(
-            'sum(case when draws.running_draw_minor >= draws.remaining_minor then 1 else 0 end)', 'count(*)'
-        ) }} as chance
+        {{ share_of('sum(case when draws.running_draw_minor >= draws.remaining_minor then 1 else 0 end)', 'count(*)') }}
     from credits
     inner join draws
         on {{ same_keys('credits', 'draws', ['account_id', 'credit_grant_id']) }}

@@ -1,6 +1,6 @@
-{# The alert of each item, in the shape that all proposals share. Keys of JSON stand in alphabetical order and numbers are
-   integers or decimal text: that is canonical JSON. Expected value: of the revenue at risk the share that a warning is
-   assumed to keep. #}
+{# The alert of each item, in the shape that all proposals share. Keys of JSON stand in alphabetical order and
+   numbers are integers or decimal text: that is canonical JSON. Expected value: of the revenue at risk the share
+   that a warning is assumed to keep. #}
 with
 
 chances as (select * from {{ ref('int_usage_alerts_found') }}),

@@ -1,7 +1,7 @@
 {# What the running period of each metered item may still pass: its quota, the next edge of a tier, a spend level (a
-   multiple of what the last period cost, at least the floor) and the end of the prepaid credit that is being spent. Where
-   it is money, as level_minor: what this item's usage costs then. An item in trial costs nothing, one that keeps its last
-   value has no units to count, and an unwatched meter tells nobody. #}
+   multiple of what the last period cost, at least the floor) and the end of the prepaid credit that is being spent.
+   Where it is money, as level_minor: what this item's usage costs then. An item in trial costs nothing, one that
+   keeps its last value has no units to count, and an unwatched meter tells nobody. #}
 {% set item = ['account_id', 'subscription_item_id'] %}
 with
 

@@ -1,6 +1,6 @@
-{# Levels of money as units: in each tier of the item's price the smallest whole quantity that reaches the level, the
-   smallest of those that lie in their tier, and then the proof by the one rating rule: that many units cost as much, and
-   one unit less does not. What does not pass the proof, or is passed already, is no level. #}
+{# Levels of money as units: in each tier of the item's price the smallest whole quantity that reaches the level,
+   the smallest of those that lie in their tier, and then the proof by the one rating rule: that many units cost as
+   much, and one unit less does not. What does not pass the proof, or is passed already, is no level. #}
 {% set level = ['account_id', 'subscription_item_id', 'level'] %}
 with
 
@@ -76,9 +76,7 @@ placed as (
     from reached
     where
         units is not null
-        and coalesce(
-            case when rating_mode = 'graduated' then lower_bound + units else units end <= upper_bound, true
-        )
+        and coalesce(case when rating_mode = 'graduated' then lower_bound else 0 end + units <= upper_bound, true)
     group by {{ level | join(', ') }}
 
 ),
@@ -116,9 +114,7 @@ counted as (
         levels.*,
         cast(coalesce(levels.level_quantity, proved.level_quantity) as decimal(18, 6)) as counted_quantity
     from levels
-    left join proved
-        on {{ same_keys('levels', 'proved', level) }}
+    left join proved on {{ same_keys('levels', 'proved', level) }}
 )
 
-select * from counted
-where counted_quantity > quantity_so_far
+select * from counted where counted_quantity > quantity_so_far

@@ -1,5 +1,5 @@
-{# The prepaid credit that is spent first, as a level of the item that draws most of it in the running periods: what it may
-   still cost there before the credit is gone, the mean of the others' draws left to them. #}
+{# The prepaid credit that is spent first, as a level of the item that draws most of it in the running periods: what
+   it may still cost there before the credit is gone, the mean of the others' draws left to them. #}
 with
 
 grants as (select * from {{ ref('int_credit_grants_live') }} where place = 1),

@@ -1,6 +1,6 @@
-{# What an experiment could find, by the account's own history: those who would take part, compared with themselves over as
-   many weeks before it begins, when nobody was treated. What the time before does not explain of the time after is noise;
-   the smallest effect found in 8 of 10 cases, by a test at 5 %, is that much of it (Bloom 1995). #}
+{# What an experiment could find, by the account's own history: those who would take part over as many weeks before it
+   begins, when nobody was treated. What the time before does not explain of the time after is noise; the smallest effect
+   found in 8 of 10 cases, by a test at 5 %, is that much of it (Bloom 1995). #}
 {% set key = ['account_id', 'experiment_id'] %}
 with
 
@@ -12,8 +12,18 @@ invoices as (
     select * from {{ ref('fct_invoices') }}
     where billing_reason = 'subscription_cycle' and status not in ('draft', 'void')
 ),
--- 0 stands for the weeks that are planned, the others for 4 to 24
 fours as (select {{ numbers_between(0, 6) }} as number),
+
+sizes as (
+
+    select
+        {{ columns_of('assigned', key) }},
+        assigned.variant,
+        count(*) as n
+    from assigned
+    group by {{ columns_of('assigned', key) }}, assigned.variant
+
+),
 
 anchored as (
 
@@ -28,35 +38,7 @@ anchored as (
 
 ),
 
-parts as (
-
-    select
-        {{ columns_of('anchored', key + ['customer_id']) }},
-        {{ whole_weeks(days_from('daily_usage.usage_date', 'anchored.anchor')) }} as start_back,
-        {{ whole_weeks(days_from('daily_usage.usage_date', 'anchored.anchor')) }} as end_back,
-        sum(daily_usage.quantity) as amount
-    from anchored
-    inner join daily_usage
-        on
-            {{ same_keys('anchored', 'daily_usage', ['account_id', 'customer_id']) }}
-            and anchored.meter = daily_usage.meter_event_name
-            and daily_usage.usage_date between anchored.anchor - 370 and anchored.anchor
-            and anchored.primary_metric = 'usage'
-    group by {{ columns_of('anchored', key + ['customer_id']) }}, start_back
-    union all
-    select
-        {{ columns_of('anchored', key + ['customer_id']) }},
-        {{ whole_weeks(days_from('cast(invoices.period_start as date)', 'anchored.anchor')) }} as start_back,
-        {{ whole_weeks(days_from('cast(invoices.period_end as date)', 'anchored.anchor')) }} as end_back,
-        invoices.subtotal_minor - invoices.discount_minor as amount
-    from anchored
-    inner join invoices
-        on
-            {{ same_keys('anchored', 'invoices', ['account_id', 'customer_id']) }}
-            and cast(invoices.period_end as date) between anchored.anchor - 370 and anchored.anchor
-            and anchored.primary_metric = 'revenue'
-
-),
+parts as ({{ history_in_weeks('anchored', 'daily_usage', 'invoices', key + ['customer_id']) }}),
 
 lengths as (
 
@@ -80,14 +62,8 @@ histories as (
         {{ columns_of('lengths', key) }},
         lengths.number,
         parts.customer_id,
-        {{ log_of_mean(
-            'sum(case when parts.end_back >= lengths.weeks then parts.amount end)',
-            'count(case when parts.end_back >= lengths.weeks then 1 end)'
-        ) }} as x,
-        {{ log_of_mean(
-            'sum(case when parts.start_back < lengths.weeks then parts.amount end)',
-            'count(case when parts.start_back < lengths.weeks then 1 end)'
-        ) }} as y
+        {{ log_of_parts('parts', 'parts.end_back >= lengths.weeks') }} as x,
+        {{ log_of_parts('parts', 'parts.start_back < lengths.weeks') }} as y
     from lengths
     inner join parts
         on
@@ -106,10 +82,7 @@ noise as (
         experiment_id,
         number,
         count(*) as history_n,
-        sqrt(greatest({{ share_of(
-            centred('y', 'y') ~ ' - ' ~ share_of('power(' ~ centred('x', 'y') ~ ', 2)', centred('x', 'x'), 'double'),
-            'count(*) - 2', 'double'
-        ) }}, 0)) as noise
+        {{ unexplained_spread('x', 'y') }} as noise
     from histories
     where x is not null and y is not null
     group by account_id, experiment_id, number
@@ -117,44 +90,31 @@ noise as (
 
 ),
 
-sizes as (
-
-    select
-        account_id,
-        experiment_id,
-        variant,
-        count(*) as n
-    from assigned
-    group by account_id, experiment_id, variant
-
-),
-
 detectable as (
 
     select
-        lengths.*,
+        variants.account_id,
+        variants.experiment_id,
         variants.variant,
-        treated.n as variant_n,
-        untreated.n as control_n,
+        lengths.number,
+        lengths.weeks,
+        lengths.wanted_effect,
         noise.history_n,
-        noise.noise,
-        exp(noise.noise * {{ detectable_in_noise('treated.n', 'untreated.n') }}) - 1 as detectable_effect
+        exp(noise.noise * {{ detectable_in_noise('sizes.n', 'untreated.n') }}) - 1 as detectable_effect
     from lengths
     inner join variants on {{ same_keys('lengths', 'variants', key) }} and not variants.is_control
     inner join controls on {{ same_keys('lengths', 'controls', key) }}
     left join noise on {{ same_keys('lengths', 'noise', key + ['number']) }}
-    left join sizes as treated on {{ same_keys('variants', 'treated', key + ['variant']) }} and treated.n >= 5
+    left join sizes on {{ same_keys('variants', 'sizes', key + ['variant']) }} and sizes.n >= 5
     left join sizes as untreated on {{ same_keys('controls', 'untreated', key + ['variant']) }} and untreated.n >= 5
 
 )
 
 select
-    account_id,
-    experiment_id,
+    {{ columns_of('detectable', key) }},
     variant,
     max(case when number = 0 then history_n end) as history_n,
-    max(case when number = 0 then noise end) as noise,
     max(case when number = 0 then detectable_effect end) as detectable_effect,
     7 * min(case when number > 0 and detectable_effect <= wanted_effect then weeks end) as days_needed
 from detectable
-group by account_id, experiment_id, variant
+group by {{ columns_of('detectable', key) }}, variant

@@ -57,7 +57,6 @@ joined as (
         coalesce(sizes.control_n, 0) as control_n,
         sizes.enrolled_on as kept_on,
         power.history_n,
-        power.noise,
         power.detectable_effect,
         power.days_needed,
         {% for metric in ['usage', 'revenue', 'churn'] -%}

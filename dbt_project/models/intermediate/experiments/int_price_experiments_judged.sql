@@ -75,6 +75,7 @@ held as (
         books.book is not null as is_book_known,
         case when books.is_refused then coalesce(books.refusal, '') end as book_refusal,
         count(*) over ({{ experiment }}, typed.variant) as namesakes_n,
+        row_number() over ({{ experiment }}, typed.variant order by typed.design, typed.price_book) as namesake_number,
         count(*) over ({{ experiment }}) as variants_n,
         sum(case when typed.is_control then 1 else 0 end) over ({{ experiment }}) as controls_n,
         sum(typed.share) over ({{ experiment }}) as shares,
@@ -105,3 +106,5 @@ select
         over (partition by account_id, experiment_id)
         as refusal
 from judged
+-- two rows of one name have the same problem
+where namesake_number = 1

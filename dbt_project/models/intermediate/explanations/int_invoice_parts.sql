@@ -34,9 +34,8 @@ wanted as (
 
     select
         {{ columns_of('sides', key + ['source_invoice_id']) }},
-        {{ columns_of('invoices', [
-            'discount_minor', 'pretax_credit_minor', 'tax_minor', 'inclusive_tax_minor', 'total_minor', 'amount_due_minor',
-        ]) }},
+        {{ columns_of('invoices', ['discount_minor', 'pretax_credit_minor', 'tax_minor', 'inclusive_tax_minor']) }},
+        {{ columns_of('invoices', ['total_minor', 'amount_due_minor']) }},
         coalesce(sent.pre_payment_credit_notes_minor, 0) as credit_notes_minor
     from sides
     inner join invoices
@@ -57,9 +56,8 @@ listed as (
             else 'licensed'
         end as part,
         case
-            when lines.is_proration then null
-            when lines.is_metered and lines.subscription_item_id is not null
-                then coalesce(lines.meter_id, lines.subscription_item_id)
+            when lines.is_proration or lines.subscription_item_id is null then null
+            when lines.is_metered then coalesce(lines.meter_id, lines.subscription_item_id)
             else lines.subscription_item_id
         end as subject_id,
         lines.product_id,
@@ -99,11 +97,7 @@ every_part as (
 
     select * from listed
     union all
-    select
-        {{ columns_of('unlisted', key) }},
-        'unlisted' as part,
-        {{ nothing }},
-        unlisted.amount_minor
+    select {{ columns_of('unlisted', key) }}, 'unlisted' as part, {{ nothing }}, unlisted.amount_minor
     from unlisted
     where unlisted.amount_minor != 0
 

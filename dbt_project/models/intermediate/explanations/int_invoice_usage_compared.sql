@@ -2,9 +2,7 @@
    quantity (at the price of the tier that the old period ended in), tiers (what the old price makes of it beyond that)
    and price. Only where one rating stands on each side; the amounts are the rating rule's. #}
 {% set price, period = ['account_id', 'price_id', 'currency'], ['account_id', 'subscription_item_id', 'period_start'] %}
-{% set old = [
-    'period_start', 'price_id', 'quantity', 'rated_minor', 'included_units', 'tier_index', 'unit_amount_decimal',
-] %}
+{% set old = ['period_start', 'price_id', 'quantity', 'rated_minor', 'included_units', 'tier_index', 'unit_price'] %}
 with
 
 explained as (select * from {{ ref('int_invoices_explained') }} where not is_void),
@@ -30,7 +28,7 @@ entered as (
     select
         {{ columns_of('steps', period) }},
         max(steps.tier_index) as tier_index,
-        {{ latest_by('steps.unit_amount_decimal', 'steps.step_number') }} as unit_amount_decimal
+        {{ latest_by('steps.unit_amount_decimal', 'steps.step_number') }} as unit_price
     from steps
     where not steps.is_flat_fee
     group by {{ columns_of('steps', period) }}
@@ -51,7 +49,7 @@ measured as (
         rated.period_amount_minor as rated_minor,
         {{ columns_of('terms', ['tiers', 'package_size', 'included_units']) }},
         entered.tier_index,
-        entered.unit_amount_decimal,
+        entered.unit_price,
         count(*) over (
             partition by rated.account_id, rated.invoice_id, coalesce(rated.meter_id, rated.subscription_item_id)
         ) as ratings
@@ -106,7 +104,7 @@ at_old_terms as (
             when compared.price_id = compared.previous_price_id then compared.rated_minor
             else rated_anew.rated_amount_minor
         end as at_old_price_minor,
-        {{ change_at('compared.quantity', 'previous_quantity', 'previous_unit_amount_decimal') }} as at_old_tier_minor
+        {{ change_at('compared.quantity', 'previous_quantity', 'previous_unit_price') }} as at_old_tier_minor
     from compared
     left join rated_anew
         on {{ same_keys('compared', 'rated_anew', ['account_id', 'invoice_id', 'subject_id']) }}
