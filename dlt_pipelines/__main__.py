@@ -1,37 +1,14 @@
-"""The command line: `python -m dlt_pipelines`. Refusals become one sentence on stderr and an exit code here."""
+"""The command line: `python -m dlt_pipelines`."""
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec
 
 import click
 
-from dlt_pipelines.errors import LoaderError
+from dlt_pipelines.refusals import refusals_as_exit_codes
 from dlt_pipelines.settings import Settings, read_settings, require_key
-
-INTERRUPTED = 130  # the shell's own code for Ctrl-C
-Arguments = ParamSpec("Arguments")
-
-
-def refusals_as_exit_codes(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Tell a LoaderError in one sentence on stderr and exit with its code; Ctrl-C says that nothing is lost."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except LoaderError as error:
-            click.echo(str(error), err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; what was landed stays valid: run the same command again to finish.", err=True)
-            sys.exit(INTERRUPTED)
-
-    return wrapped
 
 
 @click.group()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml  # type: ignore[import-untyped] # the types are a package of their own
+
 from tests.parsed import hand_on
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,5 +49,6 @@ def in_sandbox(data: Path, *arguments: str, timeout: float = 600, **more: str) -
 
 def dbt(data: Path, *arguments: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
     """dbt on the state folder's warehouse."""
-    hand_on(data)
+    given = arguments[arguments.index("--vars") + 1] if "--vars" in arguments else "{}"
+    hand_on(data, yaml.safe_load(given))
     return module(data, "dbt.cli.main", *arguments, *DBT_AT, timeout=timeout, **more)

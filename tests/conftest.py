@@ -61,6 +61,7 @@ def first_run(seeded_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     with made_once(tmp_path_factory, "first") as (data, is_new):
         if is_new:
             shutil.copytree(seeded_data, data, dirs_exist_ok=True)
+            hand_on(data)
             done = run(["make", "run"], data)
             assert done.returncode == 0, done.stderr
             (data / "printed.txt").write_text(done.stdout)

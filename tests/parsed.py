@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import pprint
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgpack  # dbt's own
@@ -33,22 +35,34 @@ CONNECTION = {
 }
 
 
-def hand_on(data: Path) -> None:
-    """Give a state folder the parse that it was copied with, else the one of `make lint`, as if made there."""
+def hand_on(data: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Give a state folder the parse that it was copied with, else the one of `make lint`, as if made there.
+
+    variables: dbt's --vars of the call to come. Of these only as_of is no part of what is parsed: SQL and hooks read it
+    when they run.
+    """
     kept = data / "dbt" / NAME
     source = kept if kept.exists() else LINTED
-    if not source.exists():
+    if not source.exists() or not set(variables) <= {"as_of"}:
         return
     parsed = msgpack.unpackb(source.read_bytes(), strict_map_key=False)
-    made_at = parsed["env_vars"].get("METERWISE_DATA")
-    if made_at in (None, str(data)):
+    made_at = parsed["env_vars"].get("METERWISE_DATA", str(data))
+    if "'" in f"{made_at}{data}":  # the path also stands inside SQL texts, where a quote in it is written twice
         return
     moved = _moved(parsed, made_at, str(data))
-    connection = sorted({**CONNECTION, "path": f"{data}/warehouse.duckdb"}.items())
-    checksum = hashlib.sha256(pprint.pformat(connection).encode()).hexdigest()
-    moved["state_check"]["profile_hash"]["checksum"] = checksum
+    known = moved["state_check"]
+    known["profile_hash"]["checksum"] = _sha256(
+        pprint.pformat(sorted({**CONNECTION, "path": f"{data}/warehouse.duckdb"}.items()))
+    )
+    known["vars_hash"]["checksum"] = _sha256(
+        "\0".join((pprint.pformat(dict(variables)), "", "", moved["metadata"]["dbt_version"]))
+    )
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(msgpack.packb(moved))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _moved(value: Any, old: str, new: str) -> Any:

@@ -31,6 +31,7 @@
     {%- for name in [
         'basis', 'bill_minor', 'closed_cheaper', 'current_cost_minor', 'days_remaining', 'difference_high_minor',
         'difference_low_minor', 'draws', 'draws_cheaper', 'next_cost_minor', 'next_price_id', 'price_id',
+        'with_high_effect_minor', 'with_high_usage_minor', 'with_low_effect_minor', 'with_low_usage_minor',
     ] -%}
         {%- do facts.update({name: moves ~ '.' ~ name}) -%}
     {%- endfor -%}

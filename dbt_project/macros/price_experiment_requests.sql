@@ -25,7 +25,9 @@
 
 {# The parameters of a new price: the terms of a book beside the product, meter and interval of the price it stands for. #}
 {% macro price_of_stripe(wanted, price, terms) -%}
-    {%- set metadata = as_json({'experiment': wanted ~ '.experiment_id', 'variant': wanted ~ '.variant'}) -%}
+    {%- set metadata = as_json({
+        'experiment': wanted ~ '.experiment_id', 'replaces': wanted ~ '.price_id', 'variant': wanted ~ '.variant',
+    }) -%}
     {%- set recurring = as_json({
         'interval': price ~ '.billing_interval', 'interval_count': price ~ '.interval_count',
         'meter': price ~ '.meter_id', 'usage_type': price ~ '.usage_type',

@@ -62,3 +62,20 @@
     {%- set explained = share_of('power(' ~ centred(x, y) ~ ', 2)', centred(x, x), 'double') -%}
     sqrt(greatest({{ share_of(centred(y, y) ~ ' - ' ~ explained, 'count(*) - 2', 'double') }}, 0))
 {%- endmacro %}
+
+{# An aggregate over int_price_experiment_effects: an expression on the row of a metric. #}
+{% macro value_of_metric(expression, metric) -%}
+    max(case when effects.metric = '{{ metric }}' then {{ expression }} end)
+{%- endmacro %}
+
+{# The standard error of a difference of means that is adjusted by a slope: `rest` is what is left of the sum of squares,
+   x_apart the difference of the covariate's means, xx its sum of squares. #}
+{% macro error_of_adjusted(rest, df, variant_n, control_n, x_apart, xx) -%}
+    sqrt(
+        greatest({{ share_of(rest, df, 'double') }}, 0)
+        * (
+            {{ share_of('1', variant_n, 'double') }} + {{ share_of('1', control_n, 'double') }}
+            + {{ share_of('power(' ~ x_apart ~ ', 2)', xx, 'double') }}
+        )
+    )
+{%- endmacro %}

@@ -8,6 +8,9 @@
         when ends_on <= starts_on then 'it ends before it starts'
         when {{ numbers | join(' is null or ') }} is null then 'a number is missing, or is none'
         when share <= 0 or share > 1 or most_share <= 0 or most_share > 1 then 'a share is not between 0 and 1'
+        when controls_n = 0 then 'there is no control, a row without a price book'
+        when controls_n > 1 then 'there is more than one control'
+        when variants_n = 1 then 'there is no variant beside the control'
         when shares > 1 then 'the shares add up to more than 1'
         when shares < 0.999 then 'the shares add up to less than 1'
         when wanted_effect <= 0 then 'wanted_effect is not above 0'
@@ -15,9 +18,6 @@
             then 'fewer than 28 days are measured, before or after'
         when coalesce(primary_metric, '') not in ('revenue', 'usage') then 'primary_metric is neither revenue nor usage'
         when coalesce(is_released, '') not in ('true', 'false') then 'is_released is neither true nor false'
-        when controls_n = 0 then 'there is no control, a row without a price book'
-        when controls_n > 1 then 'there is more than one control'
-        when variants_n = 1 then 'there is no variant beside the control'
         when not is_agreed then 'its rows do not agree on prices, dates or limits'
         when not is_sold then 'no active price is of that plan and meter'
         when price_book is not null and not is_book_known then 'there is no price book ' || price_book
@@ -84,32 +84,14 @@
     cast(floor({{ share_of(days, '7', 'double') }}) as integer)
 {%- endmacro %}
 
-{# A select: usage by week (of experiments on usage) or bills (of those on revenue) of the year before each `anchor` of a
-   relation, with the whole weeks from their start and their end to it. #}
-{% macro history_in_weeks(anchored, daily_usage, invoices, keys) %}
-    select
-        {{ columns_of(anchored, keys) }},
-        {{ whole_weeks(days_from(daily_usage ~ '.usage_date', anchored ~ '.anchor')) }} as start_back,
-        {{ whole_weeks(days_from(daily_usage ~ '.usage_date', anchored ~ '.anchor')) }} as end_back,
-        sum({{ daily_usage }}.quantity) as amount
-    from {{ anchored }}
-    inner join {{ daily_usage }}
-        on
-            {{ same_keys(anchored, daily_usage, ['account_id', 'customer_id']) }}
-            and {{ anchored }}.meter = {{ daily_usage }}.meter_event_name
-            and {{ daily_usage }}.usage_date between {{ anchored }}.anchor - 370 and {{ anchored }}.anchor
-            and {{ anchored }}.primary_metric = 'usage'
-    group by {{ columns_of(anchored, keys) }}, start_back
-    union all
-    select
-        {{ columns_of(anchored, keys) }},
-        {{ whole_weeks(days_from('cast(' ~ invoices ~ '.period_start as date)', anchored ~ '.anchor')) }} as start_back,
-        {{ whole_weeks(days_from('cast(' ~ invoices ~ '.period_end as date)', anchored ~ '.anchor')) }} as end_back,
-        {{ invoices }}.subtotal_minor - {{ invoices }}.discount_minor as amount
-    from {{ anchored }}
-    inner join {{ invoices }}
-        on
-            {{ same_keys(anchored, invoices, ['account_id', 'customer_id']) }}
-            and cast({{ invoices }}.period_end as date) between {{ anchored }}.anchor - 370 and {{ anchored }}.anchor
-            and {{ anchored }}.primary_metric = 'revenue'
-{% endmacro %}
+{# Columns of a relation as one text, to tell whether rows agree in all of them. #}
+{% macro texts_in_one(relation, columns) -%}
+    {%- for column in columns -%}
+        coalesce({{ relation }}.{{ column }}, ''){{ " || '|' || " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{# An aggregate: what amounts change by when a price times 1.1 moves usage by 1.1 ^ elasticity. #}
+{% macro change_at_a_tenth_more(amount_minor, elasticity) -%}
+    cast(round(sum({{ amount_minor }} * cast(power(1.1, 1 + {{ elasticity }}) - 1 as decimal(12, 9))), 0) as bigint)
+{%- endmacro %}

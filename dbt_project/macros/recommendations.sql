@@ -35,3 +35,17 @@
 {% macro squared(measure) -%}
     cast({{ measure }} as decimal(18, 0)) * cast({{ measure }} as decimal(18, 0))
 {%- endmacro %}
+
+{# How far a recommendation's value reaches `below` or `above` what is expected because of `part`, the assumed effect or
+   usage; where the evidence does not tell them apart (low_effect_minor is null), all of its band. #}
+{% macro reach_of_value(side, part) -%}
+    {%- set end, bound = ('least', 'low') if side == 'below' else ('greatest', 'high') -%}
+    abs(recommendations.expected_value_minor - coalesce(
+        {{ end }}(
+            recommendations.expected_value_minor,
+            recommendations.low_{{ part }}_minor,
+            recommendations.high_{{ part }}_minor
+        ) + 0 * recommendations.low_effect_minor,
+        recommendations.expected_value_{{ bound }}_minor
+    ))
+{%- endmacro %}

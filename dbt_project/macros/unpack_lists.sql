@@ -30,6 +30,15 @@
     {{ entries }}[1].{{ field }}
 {%- endmacro %}
 
+{# The first entry; null for an empty or absent list. #}
+{% macro first_of(entries) -%}
+    {{ adapter.dispatch('first_of', 'meterwise')(entries) }}
+{%- endmacro %}
+
+{% macro default__first_of(entries) -%}
+    {{ entries }}[1]
+{%- endmacro %}
+
 {# A field of each entry, as a list. #}
 {% macro of_each(entries, field) -%}
     {{ adapter.dispatch('of_each', 'meterwise')(entries, field) }}

@@ -97,6 +97,12 @@ def test_each_number_of_a_thousand_texts_is_a_fact(told: Rows) -> None:
 
 def test_the_facts_are_those_of_the_invoices(shelf: Shelf, told: Rows) -> None:
     invoices = {row["invoice_id"]: row for row in shelf.rows("from warehouse.intermediate.int_invoices")}
+    expected, latest = {}, dict[Any, str]()
+    for row in sorted(invoices.values(), key=lambda found: (found["created_at"], found["invoice_id"])):
+        is_regular = row["subscription_id"] and row["billing_reason"] in ("subscription_cycle", "subscription_create")
+        if is_regular and row["status"] not in ("void", "draft"):
+            expected[row["invoice_id"]] = latest.get((row["subscription_id"], row["currency"]))
+            latest[row["subscription_id"], row["currency"]] = row["invoice_id"]
     lines: dict[Any, Rows] = defaultdict(list)
     for row in shelf.rows("from warehouse.intermediate.int_invoice_lines"):
         if row["subscription_item_id"] and not row["is_proration"]:
@@ -111,6 +117,10 @@ def test_the_facts_are_those_of_the_invoices(shelf: Shelf, told: Rows) -> None:
         assert facts["amount_due_minor"] == invoice["amount_due_minor"]
         assert invoice["created_at"].date().isoformat() in days
         before = invoices.get(facts["previous_invoice_id"])
+        assert facts["previous_invoice_id"] == expected.get(row["invoice_id"])
+        assert len(facts["parts"] or []) <= 3
+        shown = [part["change_minor" if before else "amount_minor"] for part in facts["parts"] or []]
+        assert facts["rest_minor"] == invoice["total_minor"] - (before["total_minor"] if before else 0) - sum(shown)
         if before:
             assert facts["change_minor"] == invoice["total_minor"] - before["total_minor"]
             assert before["created_at"] < invoice["created_at"]
@@ -146,6 +156,14 @@ def test_quantity_tiers_and_price_are_told_apart(shelf: Shelf) -> None:
     rows = shelf.rows("from warehouse.marts.invoice_explanation_parts where part = 'usage' and is_now and is_before")
     crossed = [row for row in rows if row["tier_effect_minor"]]
     assert crossed
+    # where the bills are the rating rule's, the three explain them whole
+    left = shelf.rows(
+        "select count(*) as n, count(*) filter (other_effect_minor != 0) as unexplained from"
+        " warehouse.marts.invoice_explanation_parts as p join warehouse.intermediate.int_invoice_usage_compared as c"
+        " using (account_id, invoice_id, subject_id) where p.amount_minor = c.rated_minor"
+        " and p.previous_amount_minor = c.previous_rated_minor and c.price_effect_minor is not null"
+    )[0]
+    assert (left["n"] > 500, left["unexplained"]) == (True, 0)
     assert all(row["tier_index"] != row["previous_tier_index"] or row["price_effect_minor"] for row in crossed)
     for row in rows:
         if row["quantity"] == row["previous_quantity"] and row["quantity"] is not None:
@@ -203,6 +221,15 @@ def test_a_day_is_beside_its_weekdays_and_its_text_says_so(first_run: tuple[Path
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         daily = con.execute("select subscription_item_id, usage_date, quantity from marts.fct_usage_daily").fetchall()
+        # at one price for each unit a day costs its units, wherever it stands in the period; rounding is twice a half
+        [(straight, wrong)] = con.execute(
+            "select count(*), count(*) filter (abs(days.cost_minor - days.quantity * tiers.unit_amount_decimal) > 1)"
+            " from marts.usage_day_explanations as days join intermediate.int_usage_periods as periods"
+            " using (account_id, subscription_item_id, period_start) join intermediate.int_price_tiers as tiers"
+            " on periods.price_id = tiers.price_id and periods.currency = tiers.currency"
+            " where tiers.rating_mode = 'per_unit' and not periods.is_trial"
+        ).fetchall()
+    assert (straight > 500, wrong) == (True, 0)
     usage = {(item, day): used for item, day, used in daily}
     by_weekday: dict[Any, list[tuple[Any, Decimal]]] = defaultdict(list)
     for (item, day), used in sorted(usage.items()):

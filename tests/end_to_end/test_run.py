@@ -13,6 +13,7 @@ import duckdb
 
 from tests.commands import in_sandbox, module, run
 from tests.end_to_end.tables import hashes
+from tests.parsed import hand_on
 
 
 def test_the_summary_says_what_a_stranger_wants_to_know(first_run: tuple[Path, str]) -> None:
@@ -97,6 +98,7 @@ def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -
 def test_an_empty_account_runs_to_the_end_and_says_so(tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert module(data, "sandbox", "seed", "--empty").returncode == 0
+    hand_on(data)
     done = in_sandbox(data, "dlt_pipelines", "run")
     assert done.returncode == 0, done.stderr
     assert "no customers" in done.stdout
@@ -105,6 +107,7 @@ def test_an_empty_account_runs_to_the_end_and_says_so(tmp_path: Path) -> None:
 def test_an_earlier_day_can_be_replayed(first_run: tuple[Path, str], copy_of: Callable[[Path], Path]) -> None:
     data = copy_of(first_run[0])
     said = set(data.glob("scores/*_said/run=*.parquet"))
+    hand_on(data, {"as_of": "2026-09-30"})
     replayed = in_sandbox(data, "dlt_pipelines", "run", "--as-of", "2026-09-30")
     assert replayed.returncode == 0, replayed.stderr
     assert "as of 2026-09-30" in replayed.stdout

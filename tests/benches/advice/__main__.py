@@ -22,8 +22,9 @@ MUST = {
 }
 # Name of a group → module here whose function of that name measures it, into flat figures, in a folder of its own. A
 # module may say MUST for what its figures must reach.
-GROUPS = {"scale": "scale", "pricing": "pricing", "credits": "credits", "value": "value", "experiments": "experiments"}
-ON_DEMAND = {"value", "experiments"}
+GROUPS = {"scale": "scale", "pricing": "pricing", "credits": "credits", "value": "value", "experiments": "experiments",
+          "opportunities": "opportunities"}  # fmt: skip
+ON_DEMAND = {"value", "experiments", "opportunities"}
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
-"""A price experiment on the sandbox from its design to its verdict: the price is made in Stripe, customers are moved, three
-months pass, and the effect that is told is held against the sandbox's true answer to prices.
+"""A price experiment on the sandbox from its design to its verdict: the price is made in Stripe, customers are moved,
+three months pass, and the effect that is told is held against the sandbox's true answer to prices.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def design(data: Path, today: date) -> None:
         con.execute(
             "insert into seeds.price_book_tiers by name select ? as book, tiers.price_id, tiers.currency, "
             "(tiers.unit_amount_decimal * ?)::decimal(24, 12)::varchar as unit_amount_decimal "
-            "from intermediate.int_price_tiers as tiers inner join marts.dim_prices as prices using (account_id, price_id) "
+            "from intermediate.int_price_tiers as tiers inner join marts.dim_prices as prices "
+            "using (account_id, price_id) "
             "where prices.meter_event_name = ? and prices.experiment_id is null",
             [BOOK, RATIO, METER],
         )
@@ -65,7 +66,7 @@ def design(data: Path, today: date) -> None:
             "settle_days": str(SETTLE),
         }
         common |= {"pre_days": "84", "primary_metric": "usage", "wanted_effect": "0.05", "most_churn_increase": "0.5"}
-        common |= {"most_bill_shock": "1", "most_risk": "0.5", "seed": "bench", "is_released": "true"}
+        common |= {"most_bill_shock": "1", "most_risk": "0.3", "seed": "bench", "is_released": "true"}
         for variant, book in (("control", None), ("dearer", BOOK)):
             row = {"experiment_id": NAME, "variant": variant, "price_book": book} | common
             marks = ", ".join("?" for _ in row)
@@ -95,7 +96,7 @@ def round_of(data: Path) -> dict[str, str]:
 
 
 def measured(data: Path) -> dict[str, float]:
-    """What is told of the experiment, beside the mean of the true answers of all who were assigned to the dearer price."""
+    """What is told of the experiment, beside the mean true answer of all who were assigned to the dearer price."""
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as con:
         query = "select * from marts.price_experiments where experiment_id = ? and not is_control"
         told = con.execute(query, [NAME]).fetchdf().to_dict("records")[0]

@@ -19,7 +19,8 @@ from tests.benches.measure import run
 from tests.commands import DBT_AT
 
 CUSTOMERS = 100_000
-FOLDERS = ("actions", "experiments", "explanations", "outcomes", "pricing")
+# Price books and scenarios are not among them: what price tests read of those is built before, and has marks of its own.
+FOLDERS = ("actions", "experiments", "explanations", "outcomes")
 ENDS = ("recommendations", "recommendations_withheld", "customer_messages")
 # What all customers share; every other id is a customer's own.
 SHARED = {"account_id", "meter_id", "coupon_id", "event_id", "run_id"}

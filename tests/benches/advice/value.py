@@ -34,6 +34,7 @@ ASKED = (
     "recommendation_id, kind, customer_id, currency, amount_minor, is_held_back, expected_value_minor,"
     " expected_value_low_minor, expected_value_high_minor, confidence, risk_score, evidence, params"
 )
+BOUNDS = ("low", "high")
 Row = dict[str, Any]
 
 
@@ -91,21 +92,31 @@ def realised(rows: list[Row], treated: Twin, untreated: Twin) -> None:
 
 
 def combined(rows: Iterable[Row], rate: dict[str, float], common: set[str]) -> tuple[float, float, float]:
-    """(value, low, high) of a sum in major units of the reporting currency.
+    """(value, low, high) of a sum in major units of the reporting currency, by the digest's rule.
 
-    What makes a kind in `common` uncertain is an assumed effect, wrong for all its rows at once: their bands add up.
-    All others, and the kinds among each other, err independently: squares add up.
+    What a kind is assumed to do (`common`: the kinds with an effect) is wrong for all its rows at once: that part of
+    their bands adds up. All else, and the kinds among each other, err independently: squares add up. The evidence of a
+    plan move says which part is which; the band of another kind with an effect is all the effect's.
     """
     value = 0.0
-    spread: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    together: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    alone = [0.0, 0.0]
     for row in rows:
-        unit = rate[row["currency"]]
-        value += unit * row["expected_value_minor"]
-        for side, name in enumerate(("low", "high")):
-            part = abs(unit * (row["expected_value_minor"] - row[f"expected_value_{name}_minor"]))
-            kind = spread[row["kind"]]
-            kind[side] = kind[side] + part if row["kind"] in common else math.hypot(kind[side], part)
-    low, high = (math.hypot(*(kind[side] for kind in spread.values()), 0.0) for side in (0, 1))
+        unit, expected = rate[row["currency"]], row["expected_value_minor"]
+        told = json.loads(row["evidence"])
+        value += unit * expected
+        for side, (name, end) in enumerate((("low", min), ("high", max))):
+            by = {
+                part: unit * abs(expected - end(expected, *(told[f"with_{bound}_{part}_minor"] for bound in BOUNDS)))
+                for part in ("effect", "usage")
+                if "with_low_effect_minor" in told
+            } or {
+                "effect" if row["kind"] in common else "usage": unit
+                * abs(expected - row[f"expected_value_{name}_minor"])
+            }
+            together[row["kind"]][side] += by.get("effect", 0.0)
+            alone[side] = math.hypot(alone[side], by.get("usage", 0.0))
+    low, high = (math.hypot(alone[side], *(kind[side] for kind in together.values())) for side in (0, 1))
     return value, value - low, value + high
 
 

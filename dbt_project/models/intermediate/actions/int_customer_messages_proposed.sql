@@ -1,24 +1,44 @@
-{# A draft to the customer beside each recommendation whose kind has a template for it, in the customer's language where
-   the template is there in it; and the proposal that a person approves its text. The hash is over subject and body. #}
+{# A draft to the customer beside each recommendation whose kind has a template for it, in the language that the customer
+   prefers where the template is there in it, else in English; and the proposal that a person approves its text. #}
 with
 
-proposals as (select * from {{ ref('int_proposals_worded') }} where not is_held_back and customer_id is not null),
+proposals as (select * from {{ ref('int_proposals_worded') }} where not is_held_back),
+customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 templates as (select * from {{ ref('message_templates') }} where subject is not null),
 decided as (select * from {{ ref('int_actions_decided') }}),
 
-chosen as (
+ranked as (
 
     select
         proposals.*,
         templates.locale,
         templates.kind as message_template,
-        {{ fill_from_json('templates.subject', 'proposals.words') }} as subject,
-        {{ fill_from_json('templates.body', 'proposals.words') }} as body
+        templates.subject as subject_template,
+        templates.body as body_template,
+        row_number() over (
+            partition by proposals.account_id, proposals.recommendation_id
+            order by templates.locale = 'en' asc
+        ) as choice
     from proposals
+    inner join customers
+        on
+            proposals.account_id = customers.account_id
+            and proposals.customer_id = customers.customer_id
     inner join templates
         on
             proposals.kind || '_message' = templates.kind
-            and templates.locale = 'en'
+            and templates.locale in ('en', customers.preferred_locale)
+
+),
+
+chosen as (
+
+    select
+        *,
+        {{ fill_from_json('subject_template', 'words') }} as subject,
+        {{ fill_from_json('body_template', 'words') }} as body
+    from ranked
+    where choice = 1
 
 ),
 

@@ -1,5 +1,5 @@
-{# What is advised in all, what was left out and why, and the best of it. Amounts of two currencies are never compared,
-   nor those of two kinds: the best of each come in turn. #}
+{# What is advised in all, what was left out and why, and the best of it; Amounts of two currencies are never compared,
+   nor those of two kinds: the best of one is named. #}
 {{ config(tags=['after_ml']) }}
 with
 
@@ -7,6 +7,7 @@ recommendations as (select * from {{ ref('recommendations') }}),
 sums as (select * from {{ ref('int_recommendations_summed') }}),
 withheld as (select * from {{ ref('recommendations_withheld') }}),
 current_days as (select * from {{ ref('int_as_of') }}),
+kinds as (select * from {{ ref('action_kinds') }}),
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 
 counted as (
@@ -17,7 +18,6 @@ counted as (
         sum(case when is_held_back then 1 else 0 end) as held_back
     from recommendations
     group by account_id
-
 ),
 
 valued as (
@@ -26,7 +26,6 @@ valued as (
         {{ texts_joined('worth', ', ', 'currency asc') }} as worth
     from sums
     group by account_id
-
 ),
 
 verdicts as (
@@ -36,7 +35,6 @@ verdicts as (
         count(*) as proposals
     from withheld
     group by account_id, verdict
-
 ),
 
 left_out as (
@@ -46,7 +44,6 @@ left_out as (
         {{ texts_joined("verdict || ' ' || " ~ quantity_to_text('proposals'), ', ', 'verdict asc') }} as why
     from verdicts
     group by account_id
-
 ),
 
 totals as (
@@ -73,17 +70,21 @@ totals as (
         on templates.kind = case
             when counted.recommended > 0 then 'digest_advice' when left_out.withheld > 0 then 'digest_advice_withheld'
         end
-
 ),
 
 ranked as (
     select
-        *,
+        recommendations.*,
+        kinds.conflict_group = 'bill' as is_of_bills,
+        count(*) over (partition by recommendations.account_id, recommendations.kind) as of_kind,
         row_number() over (
-            partition by account_id, kind, currency order by abs(expected_value_minor) desc, recommendation_id asc
+            partition by recommendations.account_id, recommendations.kind
+            order by abs(recommendations.expected_value_minor) desc, recommendations.recommendation_id asc
         ) as rank_in_kind
     from recommendations
-    where kind != 'customer_message' and not is_held_back
+    inner join kinds
+        on recommendations.kind = kinds.kind
+    where recommendations.kind != 'customer_message' and not recommendations.is_held_back
 
 ),
 
@@ -91,7 +92,7 @@ best as (
     select
         account_id,
         cast(1 + row_number() over (
-            partition by account_id order by rank_in_kind asc, kind desc, currency desc
+            partition by account_id order by rank_in_kind asc, is_of_bills desc, of_kind desc, kind desc
         ) as integer) as line_number,
         customer_id,
         replace(kind, '_', ' ') || ': ' || reason as text
@@ -103,7 +104,7 @@ lines as (
     select * from totals
     union all
     select * from best
-    where line_number <= 3
+    where line_number = 2
 
 )
 

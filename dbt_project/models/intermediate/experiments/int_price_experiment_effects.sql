@@ -9,16 +9,21 @@ measures as (select * from {{ ref('int_price_experiment_measures') }}),
 
 logs as (
 
-    {% for metric in ['usage', 'revenue'] %}
     select
         {{ columns_of('measures', key[:-1]) }},
-        '{{ metric }}' as metric,
-        log_{{ metric }}_before as x,
-        log_{{ metric }}_after as y
+        'usage' as metric,
+        log_usage_before as x,
+        log_usage_after as y
     from measures
-    where log_{{ metric }}_before is not null and log_{{ metric }}_after is not null
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    where log_usage_before is not null and log_usage_after is not null
+    union all
+    select
+        {{ columns_of('measures', key[:-1]) }},
+        'revenue' as metric,
+        log_revenue_before as x,
+        log_revenue_after as y
+    from measures
+    where log_revenue_before is not null and log_revenue_after is not null
 
 ),
 
@@ -65,11 +70,7 @@ log_effects as (
     select
         *,
         y_apart - slope * x_apart as effect,
-        sqrt(
-            greatest({{ share_of('yy - slope * xy', 'df', 'double') }}, 0)
-            * ({{ share_of('1', 'variant_n', 'double') }} + {{ share_of('1', 'control_n', 'double') }}
-                + {{ share_of('x_apart * x_apart', 'xx', 'double') }})
-        ) as error
+        {{ error_of_adjusted('yy - slope * xy', 'df', 'variant_n', 'control_n', 'x_apart', 'xx') }} as error
     from fitted
 
 )
@@ -90,4 +91,5 @@ select
     cast(null as {{ dbl }}) as control_share
 from log_effects
 union all
-select * from ({{ share_effects('measures', {'churn': 'churned_on is not null', 'bill_shock': 'is_shocked'}) }}) as share_effects
+select *
+from ({{ share_effects('measures', {'churn': 'churned_on is not null', 'bill_shock': 'is_shocked'}) }}) as share_effects

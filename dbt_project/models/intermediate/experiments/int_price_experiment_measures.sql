@@ -1,5 +1,5 @@
-{# What each assigned customer used and was billed before an experiment and in it, whether it was moved or not, and whether
-   it left. Logarithms are decimals: they add up to the same in any order, doubles do not. Bills are those of whole periods:
+{# What each assigned customer used and was billed before an experiment and in it, whether it was moved or not, and
+   whether it left. Logarithms are decimals: they add up to the same in any order, doubles do not. Bills are those of whole periods:
    what closed in the days before, and what began and closed within the days that count. #}
 {% set key = ['account_id', 'experiment_id', 'variant', 'is_control', 'customer_id'] %}
 with
@@ -10,7 +10,10 @@ assigned as (
 controls as (select * from {{ ref('int_price_experiments_judged') }} where refusal is null and is_control),
 daily_usage as (select * from {{ ref('fct_usage_daily') }} where is_counted),
 invoices as (
-    select * from {{ ref('fct_invoices') }}
+    select
+        *,
+        subtotal_minor - discount_minor as bill_minor
+    from {{ ref('fct_invoices') }}
     where billing_reason = 'subscription_cycle' and status not in ('draft', 'void')
 ),
 churn_dates as (select * from {{ ref('int_churn_dates') }}),
@@ -34,9 +37,11 @@ used as (
     select
         {{ columns_of('windows', key) }},
         sum(case when daily_usage.usage_date < windows.starts_on then daily_usage.quantity end) as before_quantity,
-        count(distinct case when daily_usage.usage_date < windows.starts_on then daily_usage.usage_date end) as before_days,
+        count(distinct case when daily_usage.usage_date < windows.starts_on then daily_usage.usage_date end)
+            as before_days,
         sum(case when daily_usage.usage_date >= windows.after_from then daily_usage.quantity end) as after_quantity,
-        count(distinct case when daily_usage.usage_date >= windows.after_from then daily_usage.usage_date end) as after_days
+        count(distinct case when daily_usage.usage_date >= windows.after_from then daily_usage.usage_date end)
+            as after_days
     from windows
     inner join daily_usage
         on
@@ -51,13 +56,13 @@ billed as (
 
     select
         {{ columns_of('windows', key) }},
-        sum(case when invoices.period_end <= windows.starts_on then invoices.subtotal_minor - invoices.discount_minor end)
+        sum(case when invoices.period_end <= windows.starts_on then invoices.bill_minor end)
             as before_minor,
         count(case when invoices.period_end <= windows.starts_on then 1 end) as before_bills,
-        sum(case when invoices.period_start >= windows.after_from then invoices.subtotal_minor - invoices.discount_minor end)
+        sum(case when invoices.period_start >= windows.after_from then invoices.bill_minor end)
             as after_minor,
         count(case when invoices.period_start >= windows.after_from then 1 end) as after_bills,
-        max(case when invoices.period_end > windows.starts_on then invoices.subtotal_minor - invoices.discount_minor end)
+        max(case when invoices.period_end > windows.starts_on then invoices.bill_minor end)
             as highest_minor
     from windows
     inner join invoices
@@ -87,7 +92,8 @@ select
     {{ columns_of('windows', key) }},
     {{ log_of_mean('used.before_quantity', 'used.before_days') }} as log_usage_before,
     -- fewer days say more about chance than about the customer
-    case when used.after_days >= 14 then {{ log_of_mean('used.after_quantity', 'used.after_days') }} end as log_usage_after,
+    case when used.after_days >= 14 then {{ log_of_mean('used.after_quantity', 'used.after_days') }} end
+        as log_usage_after,
     {{ log_of_mean('billed.before_minor', 'billed.before_bills') }} as log_revenue_before,
     {{ log_of_mean('billed.after_minor', 'billed.after_bills') }} as log_revenue_after,
     left_since.churned_on,

@@ -29,19 +29,20 @@ measured as (
     select
         {{ columns_of('effects', key) }},
         {% for metric in ['usage', 'revenue', 'churn'] -%}
-            max(case when effects.metric = '{{ metric }}' then effects.variant_n + effects.control_n end) as {{ metric }}_n,
+            {{ value_of_metric('effects.variant_n + effects.control_n', metric) }} as {{ metric }}_n,
             {% for part in told -%}
-                max(case when effects.metric = '{{ metric }}' then
-                    {{ 'effects.' ~ part if metric == 'churn' else 'exp(effects.' ~ part ~ ') - 1' }} end)
-                    as {{ metric }}_{{ part }},
+                {{ value_of_metric(
+                    'effects.' ~ part if metric == 'churn' else 'exp(effects.' ~ part ~ ') - 1', metric
+                ) }} as {{ metric }}_{{ part }},
             {% endfor -%}
         {% endfor -%}
-        max(case when effects.metric = 'churn' then effects.variant_share end) as left_share,
-        max(case when effects.metric = 'churn' then effects.control_share end) as control_left_share,
-        max(case when effects.metric = 'bill_shock' then effects.variant_share end) as shocked_share,
-        max(case when effects.metric = 'bill_shock' then effects.control_share end) as control_shocked_share,
-        max(case when effects.metric = 'churn' and effects.low_80 > 0 then effects.effect end) as churn_beyond_chance,
-        max(case when effects.metric = 'bill_shock' and effects.low_80 > 0 then effects.effect end) as shock_beyond_chance
+        {{ value_of_metric('effects.variant_share', 'churn') }} as left_share,
+        {{ value_of_metric('effects.control_share', 'churn') }} as control_left_share,
+        {{ value_of_metric('effects.variant_share', 'bill_shock') }} as shocked_share,
+        {{ value_of_metric('effects.control_share', 'bill_shock') }} as control_shocked_share,
+        {{ value_of_metric('case when effects.low_80 > 0 then effects.effect end', 'churn') }} as churn_beyond_chance,
+        {{ value_of_metric('case when effects.low_80 > 0 then effects.effect end', 'bill_shock') }}
+            as shock_beyond_chance
     from effects
     group by {{ columns_of('effects', key) }}
 
@@ -61,7 +62,9 @@ joined as (
         power.days_needed,
         {% for metric in ['usage', 'revenue', 'churn'] -%}
             measured.{{ metric }}_n,
-            {% for part in told -%} measured.{{ metric }}_{{ part }}, {% endfor %}
+            {% for part in told -%}
+                measured.{{ metric }}_{{ part }},
+            {% endfor -%}
         {% endfor -%}
         measured.left_share,
         measured.control_left_share,
@@ -90,23 +93,28 @@ stated as (
         end as state
     from joined
 
+),
+
+chosen as (
+
+    select
+        *,
+        {% for part in told -%}
+            case primary_metric when 'usage' then usage_{{ part }} else revenue_{{ part }} end as {{ part }},
+        {% endfor -%}
+        state = 'ended' and not is_control as is_judged
+    from stated
+
 )
 
 select
     *,
     case
-        when state != 'ended' or is_control then null
+        when not is_judged then null
         when is_harmful then 'loser'
         when low_95 > 0 then 'winner'
         when high_95 < 0 then 'loser'
         when low_95 > -wanted_effect and high_95 < wanted_effect then 'no_difference_shown'
         else 'underpowered'
     end as verdict
-from (
-    select
-        *,
-        {% for part in told -%}
-            case primary_metric when 'usage' then usage_{{ part }} else revenue_{{ part }} end as {{ part }}{{ ',' if not loop.last }}
-        {% endfor %}
-    from stated
-) as stated
+from chosen

@@ -1,4 +1,4 @@
-{# Experiments as understood, with all that is fixed before they begin; or what is wrong, and then nothing of it happens. #}
+{# Experiments as understood, with all that is fixed before they begin; or what is wrong, and then nothing happens. #}
 {% set numbers = ['share', 'most_share', 'settle_days', 'pre_days', 'wanted_effect', 'most_churn_increase',
     'most_bill_shock', 'most_risk'] %}
 {% set common = ['plan', 'meter', 'segment', 'most_share', 'starts_on', 'ends_on', 'settle_days', 'pre_days',
@@ -32,10 +32,7 @@ typed as (
         designs.primary_metric,
         coalesce(designs.seed, '') as seed,
         lower(designs.is_released) as is_released,
-        {% for part in common -%}
-            coalesce(designs.{{ part }}, '') || '|' {{ '||' if not loop.last }}
-        {% endfor -%}
-        as design
+        {{ texts_in_one('designs', common) }} as design
     from designs
     cross join as_of
 
@@ -102,7 +99,7 @@ judged as (
 
 select
     *,
-    min(case when problem is not null then 'experiment ' || experiment_id || ', variant ' || variant || ': ' || problem end)
+    min('experiment ' || experiment_id || ', variant ' || variant || ': ' || problem)
         over (partition by account_id, experiment_id)
         as refusal
 from judged

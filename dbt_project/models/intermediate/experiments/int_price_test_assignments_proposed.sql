@@ -1,5 +1,5 @@
-{# Assigned customers who are not at their variant's price yet are moved to it while the experiment runs. What it changes
-   is what their last 30 days would have cost at the new price less what they cost: the answer is what is tested. #}
+{# Assigned customers who are not at their variant's price yet are moved to it while the experiment runs. What it
+   changes is what their last 30 days would have cost at the new price less what they cost: the answer is tested. #}
 {% set key = ['account_id', 'experiment_id', 'variant'] %}
 {% set item = ['account_id', 'subscription_item_id'] %}
 with
@@ -64,10 +64,18 @@ used as (
 
 at_both as (
 
-    select account_id, subscription_item_id, currency, price_id, quantity
+    select
+        {{ columns_of('used', item) }},
+        currency,
+        price_id,
+        quantity
     from used
     union all
-    select account_id, subscription_item_id, currency, new_price_id as price_id, quantity
+    select
+        {{ columns_of('used', item) }},
+        currency,
+        new_price_id as price_id,
+        quantity
     from used
 
 ),

@@ -69,7 +69,7 @@ together as (
     union all
     select * from {{ ref('int_digest_alerts') }}
     union all
-    select * from top_risks where line_number <= 2
+    select * from top_risks where line_number = 1
     union all
     select * from {{ ref('int_digest_recommendations') }}
     union all

@@ -1,31 +1,42 @@
-{# Within each plan and size customers are taken in the order they signed up, in blocks as long as the shares ask for; the
-   places of a block are shuffled by a seeded hash (permuted blocks, Zelen 1974): variants stay balanced. On the day before
-   an experiment begins the assignments are kept, and from then on read: nothing moves anybody any more. #}
+{# Within each plan and size customers are taken as they signed up, in blocks as long as the shares ask for, whose
+   places a seeded hash shuffles (permuted blocks, Zelen 1974): variants stay balanced. What is drawn on the day before the start
+   is kept, and read from then on: nothing moves anybody any more. #}
 {{ config(post_hook="{{ keep_as_said('price_assignments_said', 'enrolled_on = as_of') }}") }}
 {% set key = ['account_id', 'experiment_id'] %}
-{% set kept = ['account_id', 'experiment_id', 'customer_id', 'subscription_id', 'subscription_item_id', 'price_id', 'currency',
-    'segment', 'plan', 'stratum', 'block', 'variant', 'exclusion', 'as_of'] %}
+{% set place = key + ['stratum', 'block', 'position'] %}
+{% set kept = ['account_id', 'experiment_id', 'customer_id', 'subscription_id', 'subscription_item_id', 'price_id',
+    'currency', 'segment', 'plan', 'stratum', 'block', 'variant', 'exclusion', 'as_of'] %}
 with
 
 draws as (select * from {{ ref('int_price_experiment_draws') }}),
 variants as (select * from {{ ref('int_price_experiments_judged') }} where refusal is null),
 said as (select * from {{ ref('stg_ml__price_assignments_said') }}),
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
-controls as (select *, is_released = 'true' and as_of + 1 >= starts_on as is_enrolling from variants where is_control),
+controls as (select * from {{ ref('int_price_experiments_judged') }} where refusal is null and is_control),
 numbers as (select {{ numbers_between(1, 20) }} as place),
-
--- the fewest places that the shares divide without a rest
-blocks as (
+sizes as (
 
     select
         {{ columns_of('variants', key) }},
-        numbers.place as places
+        numbers.place
     from variants
     cross join numbers
     group by {{ columns_of('variants', key) }}, numbers.place
     having
         numbers.place = 20
         or bool_and(abs(variants.share_to * numbers.place - round(variants.share_to * numbers.place, 0)) < 0.001)
+
+),
+
+-- the fewest places that the shares divide without a rest
+blocks as (
+
+    select
+        account_id,
+        experiment_id,
+        min(place) as places
+    from sizes
+    group by account_id, experiment_id
 
 ),
 
@@ -37,10 +48,7 @@ blocked as (
         cast(mod(draws.number_in_stratum, blocks.places) + 1 as integer) as position,
         cast(draws.number_in_stratum - mod(draws.number_in_stratum, blocks.places) as integer) as block
     from draws
-    inner join (
-        select account_id, experiment_id, min(places) as places from blocks group by account_id, experiment_id
-    ) as blocks
-        on {{ same_keys('draws', 'blocks', key) }}
+    inner join blocks on {{ same_keys('draws', 'blocks', key) }}
 
 ),
 
@@ -74,9 +82,7 @@ drawn as (
         blocked.reason_code as exclusion
     from blocked
     left join shuffled
-        on
-            {{ same_keys('blocked', 'shuffled', key + ['stratum', 'block', 'position']) }}
-            and blocked.reason_code is null
+        on {{ same_keys('blocked', 'shuffled', place) }} and blocked.reason_code is null
     left join variants
         on
             {{ same_keys('shuffled', 'variants', key) }}
@@ -104,7 +110,10 @@ select
     controls.variant = assigned.variant as is_control,
     assigned.exclusion,
     templates.body as reason,
-    coalesce(assigned.enrolled_on, case when controls.is_enrolling then controls.as_of end) as enrolled_on,
+    coalesce(
+        assigned.enrolled_on,
+        case when controls.is_released = 'true' and controls.as_of + 1 >= controls.starts_on then controls.as_of end
+    ) as enrolled_on,
     controls.as_of
 from assigned
 inner join controls on {{ same_keys('assigned', 'controls', key) }} and assigned.as_of <= controls.as_of

@@ -1,5 +1,5 @@
-{# Which price a test would teach most about: where the assumed answers of customers leave the largest difference in money
-   between the best and the worst that a price a tenth higher could bring. #}
+{# Which price a test would teach most about: where the assumed answers of customers leave the largest difference in
+   money between the best and the worst that a price a tenth higher could bring. #}
 {% set tier = ['account_id', 'plan', 'meter_event_name', 'currency', 'tier_index'] %}
 with
 
@@ -11,7 +11,9 @@ customers as (select * from {{ ref('dim_customers') }}),
 answers as ({{ elasticities('usage') }}),
 observed as (select * from {{ ref('pricing_elasticity') }} where segment = 'all'),
 currencies as (select * from {{ ref('currencies') }}),
-templates as (select * from {{ ref('message_templates') }} where locale = 'en' and kind = 'price_experiment_suggestion'),
+templates as (
+    select * from {{ ref('message_templates') }} where locale = 'en' and kind = 'price_experiment_suggestion'
+),
 
 -- the periods that closed in the last 31 days: about a month of revenue
 recent as (
@@ -51,9 +53,8 @@ summed as (
         max(unit_amount_decimal) as unit_amount_decimal,
         count(distinct customer_id) as customers_n,
         cast(sum(amount_minor) as bigint) as revenue_minor,
-        -- of revenue, when a price times 1.1 moves usage by 1.1 ^ elasticity
-        cast(round(sum(amount_minor * cast(power(1.1, 1 + low) - 1 as decimal(12, 9))), 0) as bigint) as change_low_minor,
-        cast(round(sum(amount_minor * cast(power(1.1, 1 + high) - 1 as decimal(12, 9))), 0) as bigint) as change_high_minor
+        {{ change_at_a_tenth_more('amount_minor', 'low') }} as change_low_minor,
+        {{ change_at_a_tenth_more('amount_minor', 'high') }} as change_high_minor
     from recent
     group by {{ columns_of('recent', tier) }}, as_of
 
@@ -65,40 +66,55 @@ ranked as (
         *,
         row_number() over (
             partition by account_id, currency
-            order by customers_n >= 20 desc, change_high_minor - change_low_minor desc, meter_event_name, plan, tier_index
+            order by
+                customers_n >= 20 desc, change_high_minor - change_low_minor desc,
+                meter_event_name asc, plan asc, tier_index asc
         ) as suggestion_number
     from summed
+
+),
+
+in_words as (
+
+    select
+        ranked.*,
+        case when ranked.plan = '' then 'beside the plans' else 'on ' || ranked.plan end as place,
+        {{ amounts_to_text(
+            {'revenue': 'ranked.revenue_minor', 'low': 'ranked.change_low_minor', 'high': 'ranked.change_high_minor'},
+            'ranked.currency', 'currencies.minor_unit_exponent'
+        ) }}
+    from ranked
+    inner join currencies on ranked.currency = currencies.currency
 
 )
 
 select
-    ranked.account_id,
-    ranked.currency,
-    cast(ranked.suggestion_number as integer) as suggestion_number,
-    nullif(ranked.plan, '') as plan,
-    ranked.meter_event_name,
-    ranked.tier_index,
-    ranked.unit_amount_decimal,
-    ranked.customers_n,
-    ranked.revenue_minor,
-    ranked.change_low_minor,
-    ranked.change_high_minor,
-    ranked.change_high_minor - ranked.change_low_minor as unknown_minor,
+    in_words.account_id,
+    in_words.currency,
+    cast(in_words.suggestion_number as integer) as suggestion_number,
+    nullif(in_words.plan, '') as plan,
+    in_words.meter_event_name,
+    in_words.tier_index,
+    in_words.unit_amount_decimal,
+    in_words.customers_n,
+    in_words.revenue_minor,
+    in_words.change_low_minor,
+    in_words.change_high_minor,
+    in_words.change_high_minor - in_words.change_low_minor as unknown_minor,
     observed.estimate as observed_elasticity,
     coalesce(observed.n, 0) as observed_n,
-    ranked.suggestion_number = 1 and ranked.customers_n >= 20 as is_suggested,
+    in_words.suggestion_number = 1 and in_words.customers_n >= 20 as is_suggested,
     {{ fill_template('templates.body', {
-        'tier': as_text('ranked.tier_index'),
-        'meter': "ranked.meter_event_name",
-        'plan': "case when ranked.plan = '' then 'beside the plans' else 'on ' || ranked.plan end",
-        'revenue': money_to_text('ranked.revenue_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
-        'customers': as_text('ranked.customers_n'),
-        'low': money_to_text('ranked.change_low_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
-        'high': money_to_text('ranked.change_high_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),
-        'seen': as_text('coalesce(observed.n, 0)'),
+        'tier': 'in_words.tier_index',
+        'meter': 'in_words.meter_event_name',
+        'plan': 'in_words.place',
+        'revenue': 'in_words.revenue',
+        'customers': 'in_words.customers_n',
+        'low': 'in_words.low',
+        'high': 'in_words.high',
+        'seen': 'coalesce(observed.n, 0)',
     }) }} as said,
-    ranked.as_of
-from ranked
-inner join currencies on ranked.currency = currencies.currency
+    in_words.as_of
+from in_words
 cross join templates
-left join observed on {{ same_keys('ranked', 'observed', ['account_id', 'meter_event_name']) }}
+left join observed on {{ same_keys('in_words', 'observed', ['account_id', 'meter_event_name']) }}

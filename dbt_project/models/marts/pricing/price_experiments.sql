@@ -77,7 +77,8 @@ select
     {% for metric in shown -%}
         case when state = 'ended' then {{ metric }}_n end as {{ metric }}_n,
         {% for part in told -%}
-            cast(case when state = 'ended' then {{ metric }}_{{ part }} end as decimal(18, 6)) as {{ metric }}_{{ part }},
+            cast(case when state = 'ended' then {{ metric }}_{{ part }} end as decimal(18, 6))
+                as {{ metric }}_{{ part }},
         {% endfor -%}
     {% endfor -%}
     verdict,

@@ -7,6 +7,7 @@
     'balance': 'BIGINT',
     'delinquent': 'BOOLEAN',
     'tax_exempt': 'VARCHAR',
+    'preferred_locales': ['VARCHAR'],
     'address': {'country': 'VARCHAR'},
     'invoice_settings': {'default_payment_method': 'VARCHAR'},
     'metadata': {'segment': 'VARCHAR', 'tier': 'VARCHAR'},
@@ -31,6 +32,7 @@ renamed as (
         lower({{ object.currency }}) as currency,
         {{ object.address.country }} as country,
         {{ object.tax_exempt }} as tax_exempt,
+        {{ first_of(object.preferred_locales) }} as preferred_locale,
         {{ object.metadata.segment }} as segment,
         {{ object.metadata.tier }} as customer_tier,
 
