@@ -19,7 +19,7 @@
 {# The slots of the sentences that compare two plans. #}
 {% macro move_slots(moves) -%}
     {%- set slots = {} -%}
-    {%- for name in ['current_cost', 'difference', 'meter', 'next_cost', 'next_included', 'next_plan', 'plan'] -%}
+    {%- for name in ['current_cost', 'difference', 'next_cost', 'next_included', 'next_plan'] -%}
         {%- do slots.update({name: moves ~ '.' ~ name}) -%}
     {%- endfor -%}
     {{ return(slots) }}

@@ -40,7 +40,9 @@ def where_nothing_stands() -> Iterator[Con]:
         con.execute("alter table seeds.alert_owners alter days_open type integer")
         acknowledged(con)
         capacity(con)
-        table(con, "seeds.action_kinds", _kinds(), kind=TEXT, valid_days="integer", rests_on=TEXT)
+        types = columns("kind rests_on conflict_group hold_back_share~ most_share~")
+        types |= {"valid_days": "integer", "cooldown_days": "integer"}
+        table(con, "seeds.action_kinds", _kinds(), **types)
         days(con, AS_OF)
         meter = {"account_id": ACCOUNT, "meter_id": "m1", "meter_event_name": "api_calls", "aggregation_formula": "sum"}
         disk = {**meter, "meter_id": "m2", "meter_event_name": "disk", "aggregation_formula": "last"}
@@ -81,7 +83,7 @@ def where_nothing_stands() -> Iterator[Con]:
 def _kinds() -> list[dict[str, Any]]:
     with (ROOT / "dbt_project" / "seeds" / "action_kinds.csv").open() as lines:
         return [
-            {"kind": row["kind"], "valid_days": 14, "rests_on": row["rests_on"] or None}
+            {key: row[key] or None for key in ("kind", "rests_on", "conflict_group")} | {"valid_days": 14}
             for row in csv.DictReader(lines)
         ]
 

@@ -36,7 +36,7 @@ INPUTS = {
     "marts.dim_prices": (
         "price_id varchar, product_id varchar, product_name varchar, plan_rank integer, currency varchar,"
         "usage_type varchar, billing_interval varchar, interval_count integer, meter_id varchar,"
-        "included_units decimal(18, 6), is_active boolean"
+        "included_units decimal(18, 6), is_active boolean, experiment_id varchar"
     ),
     "marts.dim_subscriptions": (
         "subscription_id varchar, customer_id varchar, status varchar, currency varchar, ended_at timestamp,"

@@ -1,4 +1,4 @@
-"""The mart alerts: what stands, since when, who acts; capacity beside its limits; breaches that halve confidence."""
+"""The mart alerts: what stands, since when, who acts; capacity beside its limits; breaches that keep advice back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.dbt_project.alert_tables import (
 from tests.dbt_project.compiled import compiled_models
 
 FOUND = ("int_capacity_expected", "int_alerts_of_models", "int_alerts_of_customers", "int_alerts_found")
-MODELS = (*FOUND, "alerts", "recommendations")
+MODELS = (*FOUND, "alerts", "int_proposals_checked")
 
 
 @pytest.fixture(scope="module")
@@ -162,32 +162,37 @@ def test_capacity_is_the_fullest_period_of_what_was_used_and_is_expected(con: Co
     assert found["capacity:api_calls:month"]["title"] == "api_calls comes to 165 % of its limit a month"
 
 
-def test_what_stands_halves_the_confidence_of_what_rests_on_it(con: Con, sql: dict[str, str]) -> None:
+def test_what_stands_keeps_back_what_rests_on_it(con: Con, sql: dict[str, str]) -> None:
     kinds = ("tier_upgrade", "retention_offer", "courtesy_credit")
-    text = "account_id recommendation_id kind customer_id subscription_id source_event_id subject_id target_key period"
-    text += " currency params precondition reason evidence model_version livemode? amount_minor# pct_change~ as_of!"
-    money = " expected_value_minor# expected_value_low_minor# expected_value_high_minor# confidence~"
-    row = {"account_id": ACCOUNT, "customer_id": "cus_1", "confidence": 0.9, "as_of": AS_OF}
-    table(con, "intermediate.int_proposals_resolved", [row | {"kind": kind} for kind in kinds], **columns(text + money))
-    table(con, "marts.dim_customers", [{"account_id": ACCOUNT, "customer_id": "cus_1"}],
-          **columns("account_id customer_id customer_tier segment"))  # fmt: skip
+    text = "account_id recommendation_id kind customer_id currency evidence monthly_change_minor# as_of!"
+    row = {"account_id": ACCOUNT, "customer_id": "cus_1", "as_of": AS_OF}
+    rows = [row | {"kind": kind, "recommendation_id": kind} for kind in kinds]
+    table(con, "intermediate.int_proposals_identified", rows, **columns(text))
+    decided = "account_id recommendation_id customer_id conflict_key decided_on!"
+    table(con, "intermediate.int_actions_decided", [], **columns(decided))
+    margins = "account_id customer_id currency monthly_revenue_minor# monthly_cost_minor#"
+    table(con, "intermediate.int_customer_margins", [], **columns(margins))
+    table(con, "seeds.price_rules", [], **columns("rule value"))
+    for scores in ("usage_forecast", "churn_risk", "usage_anomaly_runs"):
+        scored = [{"account_id": ACCOUNT, "as_of": AS_OF}]
+        table(con, f"staging.stg_ml__{scores}", scored, **columns("account_id as_of!"))
 
-    def confidence() -> dict[str, tuple[float, bool]]:
+    def doubted() -> set[str]:
         built(con, sql)
-        found = con.execute(f"select kind, confidence, is_doubted from ({sql['recommendations']})").fetchall()
-        return {kind: (value, doubted) for kind, value, doubted in found}
+        found = con.execute(f"select kind from ({sql['int_proposals_checked']}) where is_doubted").fetchall()
+        return {kind for (kind,) in found}
 
-    assert confidence() == dict.fromkeys(kinds, (0.9, False))
+    assert doubted() == set()
     drift(con, "plan:a")
-    assert confidence() == dict.fromkeys(kinds, (0.9, False)) | {"tier_upgrade": (0.45, True)}
+    assert doubted() == {"tier_upgrade"}
     drift(con, "plan:a", model="churn_risk")
-    assert confidence() == dict.fromkeys(kinds, (0.9, False)) | {"retention_offer": (0.45, True)}
+    assert doubted() == {"retention_offer"}
     acknowledged(con, ("drift:level:mean_7_over_91:plan:a", AS_OF, None))
-    assert confidence() == dict.fromkeys(kinds, (0.9, False))
+    assert doubted() == set()
     odd(con, "settlements_unexplained", "error")  # no model rests on how invoices were paid
-    assert confidence() == dict.fromkeys(kinds, (0.9, False))
+    assert doubted() == set()
     odd(con, "items_without_price", "error")
-    assert confidence() == dict.fromkeys(kinds, (0.45, True))
+    assert doubted() == set(kinds)
 
 
 def test_both_sides_call_a_failed_check_by_the_same_key() -> None:

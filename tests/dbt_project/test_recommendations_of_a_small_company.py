@@ -19,9 +19,11 @@ from tests.dbt_project.after_ml_company import ACTED_ON, AS_OF, PLANTED, write, 
 from tests.published import values_with
 
 Rows = list[dict[str, Any]]
+BILLS = ("tier_upgrade", "right_size_downgrade", "upgrade_quote", "courtesy_credit", "retention_offer")
 SCORE_TABLES = {"usage_forecast", "usage_paths", "churn_risk", "revenue_trend", "model_performance", "feature_drift"}
 SCORE_TABLES |= {"usage_anomaly_days", "usage_anomaly_runs", "churn_backtest"}
 SCORE_TABLES |= {"alerts_said", "usage_period_said", "invoice_forecast_said", "revenue_forecast_said"}
+SCORE_TABLES |= {"recommendations_said", "price_assignments_said"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
     return Builds(data, never_scored, scored, again, built(data, "build", "--select", "tag:after_ml"))
 
 
-def of(recommendations: Rows, customer_id: str) -> dict[str, Any]:
-    """The one recommendation for a customer."""
-    found = [row for row in recommendations if row["customer_id"] == customer_id]
+def of(recommendations: Rows, customer_id: str, kind: str | None = None) -> dict[str, Any]:
+    """The one recommendation for a customer, of this kind, or of those that change bills."""
+    kinds = (kind,) if kind else BILLS
+    found = [row for row in recommendations if row["customer_id"] == customer_id and row["kind"] in kinds]
     assert len(found) == 1, found
     return found[0]
 

@@ -28,7 +28,8 @@ SEEDS = tuple(range(101, 111))  # none of them is the default company's
 MONTHS, DAYS = 3, 92
 REPORTING = "usd"
 # Decisions, notes and warnings: nothing that a bill shows by itself.
-APART = {"retry_payment", "payment_plan", "customer_message", "invoice_note", "usage_alert"}
+APART = {"retry_payment", "payment_plan", "invoice_note", "usage_alert"}
+DRAFT = "customer_message"
 SEEDS_FOLDER = ROOT / "dbt_project" / "seeds"
 ASKED = (
     "recommendation_id, kind, customer_id, currency, amount_minor, is_held_back, expected_value_minor,"
@@ -155,7 +156,8 @@ def proved(data: Path, work: Path) -> list[Row]:
             print(f"  {end}: {name}: {carried.words[name]}")
     for one in (treated, untreated):
         pass_time(one, DAYS)
-    done = [row for row in rows if carried.ends.get(row["recommendation_id"]) == "done"]
+    # a message is a draft of another recommendation, with its evidence
+    done = [row for row in rows if carried.ends.get(row["recommendation_id"]) == "done" and row["kind"] != DRAFT]
     realised(done, outcome(treated, since), outcome(untreated, since))
     return done
 

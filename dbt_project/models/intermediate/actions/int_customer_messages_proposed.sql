@@ -1,4 +1,4 @@
-{# A draft to the customer beside each recommendation whose kind has a template for it, in the language that the customer
+{# A draft to the customer beside each recommendation whose kind has a template for it, in the language that it
    prefers where the template is there in it, else in English; and the proposal that a person approves its text. #}
 with
 

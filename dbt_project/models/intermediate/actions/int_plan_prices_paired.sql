@@ -1,7 +1,7 @@
 {# What the same thing costs on another plan. Two candidates on one plan are an ambiguous price list: no pair. #}
 with
 
-plan_prices as (select * from {{ ref('dim_prices') }} where plan_rank is not null),
+plan_prices as (select * from {{ ref('dim_prices') }} where plan_rank is not null and experiment_id is null),
 
 counted as (
 

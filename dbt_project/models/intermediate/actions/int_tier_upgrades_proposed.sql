@@ -30,6 +30,21 @@ in_words as (
 
 ),
 
+texted as (
+
+    select
+        moves.*,
+        {{ fill_template('comparisons.body', move_slots('moves')) }} as comparison,
+        {{ fill_template('offers.body', move_slots('moves')) }} as offer
+
+    from in_words as moves
+    inner join templates as comparisons
+        on comparisons.kind = 'tier_upgrade_' || moves.comparison_case
+    inner join templates as offers
+        on offers.kind = 'tier_upgrade_offer_' || moves.comparison_case
+
+),
+
 proposed as (
 
     select
@@ -58,7 +73,7 @@ proposed as (
         case when moves.is_pressed then moves.kind else 'tier_upgrade_priced' end as template,
         {{ as_json_text({
             'cheaper_chance': 'moves.cheaper_chance_words',
-            'comparison': fill_template('comparisons.body', move_slots('moves')),
+            'comparison': 'moves.comparison',
             'customer': 'moves.customer',
             'days_in_period': as_text('moves.days_in_period'),
             'days_left': as_text('moves.days_remaining'),
@@ -66,7 +81,7 @@ proposed as (
             'last_share': share_to_text('moves.last_share'),
             'meter': 'moves.meter',
             'next_plan': 'moves.next_plan',
-            'offer': fill_template('offers.body', move_slots('moves')),
+            'offer': 'moves.offer',
             'plan': 'moves.plan',
             'projected': 'moves.projected',
             'projected_share': share_to_text('moves.projected_share'),
@@ -84,13 +99,9 @@ proposed as (
         ) as {{ double_type() }}) as confidence,
         cast(coalesce(moves.projected_share, moves.cheaper_chance) as {{ double_type() }}) as urgency
 
-    from in_words as moves
+    from texted as moves
     inner join preconditions
         on {{ same_keys('moves', 'preconditions', ['account_id', 'subscription_id']) }}
-    inner join templates as comparisons
-        on comparisons.kind = 'tier_upgrade_' || moves.comparison_case
-    inner join templates as offers
-        on offers.kind = 'tier_upgrade_offer_' || moves.comparison_case
 
 )
 

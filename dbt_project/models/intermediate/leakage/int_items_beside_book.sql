@@ -4,7 +4,8 @@ with
 
 items as (select * from {{ ref('int_subscription_items') }} where is_alive and not is_deleted),
 periods as (select * from {{ ref('fct_usage_periods') }} where not is_open and not is_trial),
-prices as (select * from {{ ref('stg_stripe__prices') }}),
+-- a price of an experiment is nobody's book price, and who has one lost no money by mistake
+prices as (select * from {{ ref('stg_stripe__prices') }} where experiment_id is null),
 products as (select * from {{ ref('stg_stripe__products') }}),
 intervals as (select * from {{ ref('billing_intervals') }}),
 
