@@ -101,8 +101,7 @@ def test_the_account_is_in_every_key(manifest: Manifest) -> None:
         keys = [
             set(test["test_metadata"]["kwargs"]["columns"])
             for test in manifest["nodes"].values()
-            if (test.get("test_metadata") or {}).get("name") == "is_key"
-            and test["attached_node"] == node["unique_id"]
+            if (test.get("test_metadata") or {}).get("name") == "is_key" and test["attached_node"] == node["unique_id"]
         ]
         if "account_id" in node["columns"] and not any("account_id" in key for key in keys):
             wrong.append(name)

@@ -19,11 +19,12 @@ from tests.benches.measure import run
 from tests.commands import DBT_AT
 
 CUSTOMERS = 100_000
-# Price books and scenarios are not among them: what price tests read of those is built before, and has marks of its own.
+# Price books and scenarios are not among them: what price tests read of those is built before, with marks of its own.
 FOLDERS = ("actions", "experiments", "explanations", "outcomes")
 ENDS = ("recommendations", "recommendations_withheld", "customer_messages")
-# What all customers share; every other id is a customer's own.
-SHARED = {"account_id", "meter_id", "coupon_id", "event_id", "run_id"}
+# A relation with one of these is about customers; in it, every id but those that customers share is a customer's own.
+OWNED = {"customer_id", "subscription_id", "subscription_item_id", "invoice_id"}
+SHARED = {"account_id", "meter_id", "coupon_id", "experiment_id", "run_id"}
 SHARED_ENDS = ("price_id", "product_id")
 LISTED = 12
 
@@ -66,7 +67,7 @@ def multiply(data: Path, relations: Iterable[str], customers: int) -> int:
 def _copied(connection: duckdb.DuckDBPyConnection, relation: str, copies: int) -> None:
     columns = connection.execute(f"describe {relation}").fetchall()
     own = {name for name, kind, *_ in columns if kind == "VARCHAR" and _is_own(name)}
-    if not own:
+    if not own & OWNED:
         return
     chosen = [f"{name} || suffix as {name}" if name in own else name for name, *_ in columns]
     suffixes = f"select case when k = 0 then '' else '_' || k end as suffix from range({copies}) as copy (k)"
