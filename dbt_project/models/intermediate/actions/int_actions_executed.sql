@@ -112,7 +112,6 @@ dated as (
             outcomes.account_id = balance_transactions.account_id
             and outcomes.object_id = balance_transactions.balance_transaction_id
 )
-
 select * from dated
 where
     step_from_last = 1
