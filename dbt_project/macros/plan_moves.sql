@@ -41,3 +41,45 @@
         ) as bigint) as {{ name }}_minor{{ ',\n        ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{# A select: the quantity of each item of CTE `moves` on every draw of its basis in `paths` (1 and more), and in the last
+   two periods of `settled` (-1, -2); draw 0 has what is licensed, the same on each. `columns` of moves are kept. #}
+{% macro quantities_drawn(columns) -%}
+    select
+        {{ columns_of('moves', columns) }},
+        0 as draw,
+        cast(coalesce(moves.licensed_quantity, 1) as decimal(18, 6)) as quantity
+    from moves
+    where moves.usage_type != 'metered'
+    union all
+    select
+        {{ columns_of('moves', columns) }},
+        -- a run-rate stands for all the draws that there are not
+        case when moves.basis = -1 then 1 else paths.path end as draw,
+        paths.quantity
+    from moves
+    inner join paths
+        on
+            {{ same_keys('moves', 'paths', ['account_id', 'subscription_item_id']) }}
+            and case
+                when moves.basis = -1 then paths.period_number = 0 and paths.path = 0
+                else paths.period_number = moves.basis and paths.path > 0
+            end
+    where moves.usage_type = 'metered'
+    union all
+    select
+        {{ columns_of('moves', columns) }},
+        closed.draw,
+        closed.quantity
+    from moves
+    inner join (
+        select
+            account_id,
+            subscription_item_id,
+            quantity,
+            -row_number() over (partition by account_id, subscription_item_id order by period_start desc) as draw
+        from settled
+    ) as closed
+        on {{ same_keys('moves', 'closed', ['account_id', 'subscription_item_id']) }} and closed.draw >= -2
+    where moves.usage_type = 'metered'
+{%- endmacro %}

@@ -4,73 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from statistics import fmean, variance
-from typing import Any
 
 import pytest
 from scipy import stats
 
+from tests.benches.advice.value import combined
 from tests.dbt_project.compiled import Bench, compiled_models
-
-A, C = "acct_test", "cus_treated"
-MODELS = (
-    "int_treatments", "int_treatment_matches", "int_windows_opened", "int_windows_measured", "int_effects_counted",
-    "int_kind_precision", "action_effects",
-)  # fmt: skip
-TABLES = {
-    "intermediate.int_as_of": "account_id varchar, as_of date",
-    "intermediate.int_actions_executed": (
-        "account_id varchar, action_id varchar, recommendation_id varchar, livemode boolean, kind varchar,"
-        "customer_id varchar, subscription_id varchar, object_id varchar, currency varchar, amount_minor bigint,"
-        "executed_at timestamp, undone_at timestamp"
-    ),
-    "staging.stg_ml__recommendations_said": (
-        "account_id varchar, recommendation_id varchar, livemode boolean, kind varchar, customer_id varchar,"
-        "subscription_id varchar, currency varchar, amount_minor bigint, is_held_back boolean, as_of date,"
-        "run_id varchar, scored_at timestamp"
-    ),
-    "intermediate.int_plan_history": (
-        "account_id varchar, customer_id varchar, plan varchar, known_from timestamp, known_to timestamp"
-    ),
-    "marts.churn_risk": (
-        "account_id varchar, customer_id varchar, as_of date, horizon_days integer, currency varchar,"
-        "risk_band varchar, mrr_minor bigint"
-    ),
-    "intermediate.int_mrr_spans": (
-        "account_id varchar, customer_id varchar, currency varchar, valid_from timestamp, valid_to timestamp,"
-        "mrr_minor bigint"
-    ),
-    "marts.fct_usage_daily": (
-        "account_id varchar, customer_id varchar, currency varchar, meter_id varchar, usage_date date,"
-        "quantity decimal(18, 6)"
-    ),
-    "intermediate.int_churn_dates": "account_id varchar, customer_id varchar, churned_on date, cause varchar",
-    "marts.fct_invoices": (
-        "account_id varchar, customer_id varchar, currency varchar, status varchar, created_at timestamp,"
-        "paid_at timestamp, amount_due_minor bigint"
-    ),
-    "staging.stg_stripe__accounts": "account_id varchar",
-    "seeds.action_kinds": "kind varchar",
-    "staging.stg_action_ledger__events": (
-        "account_id varchar, recommendation_id varchar, customer_id varchar, kind varchar, body varchar,"
-        "recorded_at timestamp"
-    ),
-    "intermediate.int_reviews": (
-        "account_id varchar, recommendation_id varchar, recommendation_kind varchar, verdict varchar"
-    ),
-}
-BEGAN = date(2026, 3, 10)
-Row = dict[str, Any]
-
-
-def at(day: date, hour: int = 0) -> datetime:
-    """A UTC time as the warehouse has it, without a zone."""
-    return datetime.combine(day, time(hour))
-
-
-NEW_YEAR = at(date(2026, 1, 1))
+from tests.dbt_project.outcome_bench import (
+    BEGAN,
+    MODELS,
+    NEW_YEAR,
+    C,
+    Row,
+    action,
+    at,
+    held,
+    outcome_bench,
+    put,
+    rows,
+    window,
+)
 
 
 @pytest.fixture(scope="session")
@@ -80,48 +35,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def bench(compiled: dict[str, str]) -> Bench:
-    bench = Bench(compiled)
-    for name, columns in TABLES.items():
-        bench.con.execute(f"create table {name} ({columns})")
-    put(bench, "intermediate.int_as_of", [{"as_of": date(2026, 12, 31)}])
-    put(bench, "staging.stg_stripe__accounts", [{}])
-    return bench
-
-
-def put(bench: Bench, table: str, rows: Iterable[Row]) -> None:
-    """Add rows of the one account; columns that are not named are null."""
-    for row in rows:
-        given = {"account_id": A} | row
-        if table == "seeds.action_kinds":
-            given.pop("account_id")
-        marks = ", ".join(f"? as {name}" for name in given)
-        bench.con.execute(f"insert into {table} by name select {marks}", list(given.values()))
-
-
-def rows(bench: Bench, query: str) -> list[Row]:
-    found = bench.con.execute(query)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
-def action(number: int, began: date = BEGAN, kind: str = "tier_upgrade", customer: str | None = None) -> Row:
-    """An action that was carried out at noon."""
-    return {
-        "action_id": f"h1:{number}-1", "recommendation_id": f"h1:{number}", "livemode": False, "kind": kind,
-        "customer_id": customer or f"cus_{number}", "currency": "usd", "amount_minor": 100,
-        "executed_at": at(began, 12),
-    }  # fmt: skip
-
-
-def held(number: int, as_of: date = BEGAN - timedelta(1), kind: str = "tier_upgrade", **more: Any) -> Row:
-    row = {"recommendation_id": f"h1:held{number}", "livemode": False, "kind": kind, "customer_id": f"cus_held{number}"}
-    said = {"currency": "usd", "amount_minor": 5, "is_held_back": True, "as_of": as_of, "run_id": "r1"}
-    return row | said | {"scored_at": NEW_YEAR} | more
-
-
-def window(customer: str, horizon: int, mrr: int, began: date = BEGAN, **more: Any) -> Row:
-    row = {"customer_id": customer, "currency": "usd", "started_on": began, "horizon_days": horizon, "mrr_minor": mrr}
-    return row | {"usage_change": None, "is_paid": None, "has_churned": False} | more
+    return outcome_bench(compiled)
 
 
 def measured(bench: Bench, arms: dict[str, list[tuple[int, int, bool]]]) -> None:
@@ -144,7 +58,8 @@ def measured(bench: Bench, arms: dict[str, list[tuple[int, int, bool]]]) -> None
 
 
 def effects(bench: Bench, is_measured: bool = True) -> list[Row]:
-    names = [name for name in MODELS[:-1] if not (is_measured and name == "int_windows_measured")]
+    left_out = {"int_recommendations_summed", "action_effects"} | ({"int_windows_measured"} if is_measured else set())
+    names = [name for name in MODELS if name not in left_out]
     for name in names:
         bench.build("intermediate", name)
     bench.build("marts", "action_effects")
@@ -325,3 +240,34 @@ def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Be
     )
     assert {kind: row["judged_n"] for kind, row in found.items()} == {kind: int(kind != "untouched") for kind in kinds}
     assert found["reviewed"]["reviewed_n"] == 1
+
+
+def test_the_band_of_the_digests_sum_is_the_one_that_the_value_proof_judges(bench: Bench) -> None:
+    put(bench, "seeds.action_kinds", [{"kind": "tier_upgrade", "effect": 2}, {"kind": "retention_offer", "effect": 0.2},
+                                      {"kind": "retry_payment"}])  # fmt: skip
+    put(bench, "seeds.currencies", [{"currency": "usd", "minor_unit_exponent": 2}])
+    worth = "{value} ({low} to {high})"
+    put(bench, "seeds.message_templates", [{"kind": "digest_advice_worth", "locale": "en", "body": worth}])
+    split = {"with_low_effect_minor": 900, "with_high_effect_minor": -50, "with_low_usage_minor": 100,
+             "with_high_usage_minor": 700}  # fmt: skip
+    other = {name: 2 * value - 300 for name, value in split.items()}
+    # the move's usage may reach less far than its effect, and the other way round
+    said = [("tier_upgrade", 500, -50, 900, split), ("tier_upgrade", 800, -400, 1500, other),
+            ("retention_offer", 60, -20, 90, {}), ("retention_offer", 30, -10, 80, {}),
+            ("retry_payment", 400, 0, 600, {}), ("retry_payment", 300, 100, 600, {})]  # fmt: skip
+    told = [
+        {"recommendation_id": f"h1:{number}", "kind": kind, "currency": "usd", "is_held_back": False,
+         "expected_value_minor": value, "expected_value_low_minor": low, "expected_value_high_minor": high,
+         "evidence": json.dumps(evidence)}
+        for number, (kind, value, low, high, evidence) in enumerate(said)
+    ]  # fmt: skip
+    put(bench, "marts.recommendations", told)
+    put(bench, "marts.recommendations", [told[0] | {"is_held_back": True}, told[0] | {"kind": "customer_message"}])
+    bench.build("intermediate", "int_recommendations_summed")
+    (found,) = rows(bench, "select * from intermediate.int_recommendations_summed")
+
+    value, low, high = combined(told, {"usd": 1.0}, {"tier_upgrade", "retention_offer"})
+    assert (found["recommendations"], found["value_minor"]) == (6, value)
+    # by hand: effects of moves 550 + 1200, of offers 80 + 40; usage of moves 400 and 900, retries 400 and 200
+    assert value - low == pytest.approx(math.sqrt(1750**2 + 120**2 + 400**2 + 900**2 + 400**2 + 200**2))
+    assert (found["value_low_minor"], found["value_high_minor"]) == (round(low), round(high))

@@ -114,5 +114,4 @@ def scale(folder: Path, base: Path | None = None, customers: int = CUSTOMERS) ->
         "scale_wall_s": round(used.wall_s, 1),
         "scale_cpu_s": round(used.cpu_s, 1),
         "scale_models_s": round(sum(taken for taken, _ in seconds), 1),
-        "scale_peak_mb": round(used.peak_mb),
     }

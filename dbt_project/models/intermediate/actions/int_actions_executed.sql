@@ -1,7 +1,7 @@
-{# Of every action whose steps are all done, the last one; of a decision (a payment plan, a message) that it was recorded.
-   Not of a change of phase, nor of what takes another action back. Stripe's clock says when an action happened, because
-   invoices are dated by it: the first event that carries the request's idempotency key, else the balance transaction
-   made, else the response's date, else ours. #}
+{# Of every action whose steps are all done, the last one; of a decision (a payment plan, a message) that it was
+   recorded. Not of a change of phase, nor of what takes another action back. Stripe's clock says when an action happened,
+   because invoices are dated by it: the first event that carries the request's idempotency key, else the balance
+   transaction made, else the response's date, else ours. #}
 with
 
 ledger as (select * from {{ ref('stg_action_ledger__events') }}),
