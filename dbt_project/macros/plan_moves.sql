@@ -3,23 +3,8 @@
    is not multiplied by floating point. #}
 {% macro bills_paid(bill_minor, leaves_at_first, leaves_later, months) -%}
     cast(round(cast({{ bill_minor }} as decimal(19, 0)) * cast(
-        {{ months_stayed(leaves_at_first, 'least(' ~ months ~ ', 3)') }}
-        + power(1 - {{ leaves_at_first }}, 3) * {{ months_stayed(leaves_later, 'greatest(' ~ months ~ ' - 3, 0)') }}
-        as decimal(12, 6)
+        {{ months_stayed_after_a_change(leaves_at_first, leaves_later, months) }} as decimal(12, 6)
     )) as bigint)
-{%- endmacro %}
-
-{# The probability of leaving within 30 days, of one within the horizon of the risk model. #}
-{% macro leaves_in_a_month(probability) -%}
-    1 - power(1 - {{ probability }}, {{ share_of('30', churn_horizon_days() | trim, 'double') }})
-{%- endmacro %}
-
-{# Months that somebody is expected to begin, who leaves in each with the same probability. #}
-{% macro months_stayed(leaves, months) -%}
-    case
-        when {{ leaves }} < 0.000000001 then cast({{ months }} as {{ double_type() }})
-        else {{ share_of('1 - power(1 - ' ~ leaves ~ ', ' ~ months ~ ')', leaves, 'double') }}
-    end
 {%- endmacro %}
 
 {# In a select list: for each of `cases` (name to the exponent of the bill's ratio and the case of usage) the probability of

@@ -1,22 +1,3 @@
-{# Student's t from the normal quantile z: the first four terms of Fisher's expansion (Fisher and Cornish 1960), right to
-   0.001 from 8 degrees of freedom on. Both are doubles. #}
-{% macro student_quantile(z, df) -%}
-    {%- set z2 = z * z -%}
-    {%- set terms = [
-        z * (z2 + 1) * 0.25,
-        z * ((5 * z2 + 16) * z2 + 3) * 96 ** -1,
-        z * (((3 * z2 + 19) * z2 + 17) * z2 - 15) * 384 ** -1,
-        z * ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) * 92160 ** -1,
-    ] -%}
-    ({{ z }}
-    {%- for term in terms %} + {{ share_of(term, 'power(' ~ df ~ ', ' ~ loop.index ~ ')', 'double') }}{% endfor %})
-{%- endmacro %}
-
-{# The normal quantiles of two-sided bands of 80 % and 95 %, and of a power of 80 %. #}
-{% macro z_of(level) -%}
-    {{ return({'80': 1.2815515655446004, '95': 1.959963984540054, 'power': 0.8416212335729143}[level]) }}
-{%- endmacro %}
-
 {# The logarithm of a mean, as a decimal; null where nothing was counted or the mean is not above 0. #}
 {% macro log_of_mean(total, n) -%}
     {%- set mean = share_of(total, n, 'double') -%}
@@ -32,15 +13,15 @@
 {# A bound of the difference of two shares, of relations with share, low_… and high_… by Wilson. #}
 {% macro newcombe_bound(treated, controls, level, side) -%}
     {%- set towards, away = ('low_' ~ level, 'high_' ~ level) if side == '-' else ('high_' ~ level, 'low_' ~ level) -%}
-    {{ treated }}.share - {{ controls }}.share {{ side }} sqrt(
-        power({{ treated }}.share - {{ treated }}.{{ towards }}, 2) + power({{ controls }}.share - {{ controls }}.{{ away }}, 2)
-    )
+    {{ treated }}.share - {{ controls }}.share {{ side }} {{ newcombe_reach(
+        treated ~ '.share', treated ~ '.' ~ towards, controls ~ '.share', controls ~ '.' ~ away
+    ) }}
 {%- endmacro %}
 
 {# How many times the noise of one customer the effect is that a test at 5 % finds in 8 of 10 cases. #}
 {% macro detectable_in_noise(variant_n, control_n) -%}
     {%- set df = 'cast(' ~ variant_n ~ ' + ' ~ control_n ~ ' - 3 as ' ~ double_type() ~ ')' -%}
-    ({{ student_quantile(z_of('95'), df) }} + {{ student_quantile(z_of('power'), df) }})
+    ({{ student_quantile('95', df) }} + {{ student_quantile('power', df) }})
     * sqrt({{ share_of('1', variant_n, 'double') }} + {{ share_of('1', control_n, 'double') }})
 {%- endmacro %}
 

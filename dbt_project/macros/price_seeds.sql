@@ -46,17 +46,6 @@
 
 {% endmacro %}
 
-{# The months that a customer is expected to stay, at most `cap`: 1 + s + s^2 + … for a monthly survival s = 1 - churn,
-   which is (1 - s^cap) / (1 - s) (the geometric lifetime of Gupta and Lehmann 2003, cut at the cap). Two decimals. #}
-{% macro expected_months(monthly_churn, cap) -%}
-    cast(case
-        when {{ monthly_churn }} = 0 then {{ cap }}
-        else {{ share_of(
-            '1 - power(1 - cast(' ~ monthly_churn ~ ' as ' ~ double_type() ~ '), ' ~ cap ~ ')', monthly_churn, 'double'
-        ) }}
-    end as decimal(9, 2))
-{%- endmacro %}
-
 {# Whether a text is given and is no ISO day. #}
 {% macro is_no_day(body) -%}
     (trim({{ body }}) != '' and {{ cast_or_null('trim(' ~ body ~ ')', 'date') }} is null)

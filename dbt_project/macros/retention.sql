@@ -37,13 +37,13 @@
    base_rate (the same of customers in general, which is taken beyond those three) and felt_months, in which an action
    lowers the chance of leaving in each month by the share `effect`. #}
 {% macro chance_to_stay(month, effect) -%}
-    power(greatest(1 - (1 - power(1 - risk, 0.333333333333)) * (1 - {{ effect }}), 0), least({{ month }}, felt_months, 3))
-    * power(1 - risk, 0.333333333333 * greatest(least({{ month }}, 3) - felt_months, 0))
+    power(greatest(1 - (1 - power(1 - risk, {{ month_of_horizon() }})) * (1 - {{ effect }}), 0), least({{ month }}, felt_months, 3))
+    * power(1 - risk, {{ month_of_horizon() }} * greatest(least({{ month }}, 3) - felt_months, 0))
     * power(
-        greatest(1 - (1 - power(1 - base_rate, 0.333333333333)) * (1 - {{ effect }}), 0),
+        greatest(1 - (1 - power(1 - base_rate, {{ month_of_horizon() }})) * (1 - {{ effect }}), 0),
         greatest(least({{ month }}, felt_months) - 3, 0)
     )
-    * power(1 - base_rate, 0.333333333333 * greatest({{ month }} - greatest(felt_months, 3), 0))
+    * power(1 - base_rate, {{ month_of_horizon() }} * greatest({{ month }} - greatest(felt_months, 3), 0))
 {%- endmacro %}
 
 {# A select: per key of `relation`, over its months in the column `months`, the months of revenue that each of its columns

@@ -1,15 +1,3 @@
-{# The chance that a customer is still there after some days, nine decimals, when `probability` is that of leaving within
-   `horizon_days`: its monthly hazard 1 - (1 - p)^(30 days of the horizon), carried forward day by day. #}
-{% macro survival(probability, horizon_days, days) -%}
-    cast(
-        power(
-            1 - cast(least(greatest({{ probability }}, 0), 1) as {{ double_type() }}),
-            {{ share_of(days, horizon_days, data_type='double') }}
-        )
-        as decimal(12, 9)
-    )
-{%- endmacro %}
-
 {# The months a forecast override names: whether `month` is one of them. An open end is no end. #}
 {% macro is_in_override(month, overrides) -%}
     {{ month }} >= {{ overrides }}.from_month and coalesce({{ month }} <= {{ overrides }}.to_month, true)

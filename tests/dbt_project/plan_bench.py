@@ -29,6 +29,7 @@ ALERTS = (
     "int_usage_alerts_proposed",
 )  # fmt: skip
 SEEDS = {"_after_ml__seeds.yml": ("action_kinds", "message_templates"), "_dunning__seeds.yml": ("action_rules",)}
+SEEDS |= {"_pricing__seeds.yml": ("elasticity_assumptions",)}
 INPUTS = {
     "intermediate.int_as_of": "as_of date",
     "seeds.billing_intervals": "billing_interval varchar, intervals_per_year integer",
@@ -42,7 +43,7 @@ INPUTS = {
         "subscription_id varchar, customer_id varchar, status varchar, currency varchar, ended_at timestamp,"
         "cancel_at_period_end boolean, cancellation_reason varchar"
     ),
-    "marts.dim_customers": "customer_id varchar, name varchar",
+    "marts.dim_customers": "customer_id varchar, name varchar, segment varchar",
     "marts.fct_mrr_monthly": "customer_id varchar, currency varchar, month_start date, mrr_minor bigint",
     "marts.churn_risk": (
         "customer_id varchar, is_current boolean, horizon_days integer, probability double, base_rate double"

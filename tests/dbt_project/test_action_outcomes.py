@@ -243,7 +243,7 @@ def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Be
 
 
 def test_the_band_of_the_digests_sum_is_the_one_that_the_value_proof_judges(bench: Bench) -> None:
-    put(bench, "seeds.action_kinds", [{"kind": "tier_upgrade", "effect": 2}, {"kind": "retention_offer", "effect": 0.2},
+    put(bench, "seeds.action_kinds", [{"kind": "tier_upgrade"}, {"kind": "retention_offer", "effect": 0.2},
                                       {"kind": "retry_payment"}])  # fmt: skip
     put(bench, "seeds.currencies", [{"currency": "usd", "minor_unit_exponent": 2}])
     worth = "{value} ({low} to {high})"
@@ -266,7 +266,7 @@ def test_the_band_of_the_digests_sum_is_the_one_that_the_value_proof_judges(benc
     bench.build("intermediate", "int_recommendations_summed")
     (found,) = rows(bench, "select * from intermediate.int_recommendations_summed")
 
-    value, low, high = combined(told, {"usd": 1.0}, {"tier_upgrade", "retention_offer"})
+    value, low, high = combined(told, {"usd": 1.0}, {"retention_offer"})
     assert (found["recommendations"], found["value_minor"]) == (6, value)
     # by hand: effects of moves 550 + 1200, of offers 80 + 40; usage of moves 400 and 900, retries 400 and 200
     assert value - low == pytest.approx(math.sqrt(1750**2 + 120**2 + 400**2 + 900**2 + 400**2 + 200**2))

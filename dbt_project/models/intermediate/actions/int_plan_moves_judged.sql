@@ -69,7 +69,7 @@ judged as (
             'draws', 'draws_cheaper', 'closed_cheaper', 'current_cost_minor', 'next_cost_minor', 'difference_low_minor',
             'difference_high_minor', 'licensed_increase_minor',
         ]) }},
-        {{ columns_of('kinds', ['kind', 'min_chance', 'value_months', 'effect_low', 'effect', 'effect_high']) }},
+        {{ columns_of('kinds', ['kind', 'min_chance', 'value_months']) }},
         {{ columns_of('schedulable', ['period_starts_at', 'period_ends_at']) }},
         {{ share_of('rated.draws_cheaper', 'rated.draws') }} as cheaper_chance,
         -- in whole numbers of paths; a run-rate is no distribution

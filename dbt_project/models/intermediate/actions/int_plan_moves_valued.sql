@@ -1,7 +1,7 @@
 {# Money of a move: what the customer brings in over the counted months with it, less what without. A month's bill
    counts as often as the customer is expected to be there, the month of leaving included: per month the odds of
    leaving are those of the risk model, and in the first three months they change by (bill after / before)^k, k an
-   assumption with a band. An upgrade takes effect at once, so that what has been used of the running period is
+   assumption with a band (seed elasticity_assumptions). An upgrade takes effect at once, so that what has been used of the running period is
    rated anew; a downgrade with the next period. The band is the widest of k's and of the paths' (80 %). #}
 {% set cases = {
     'expected': ('effect', 'mean'), 'with_low_effect': ('effect_low', 'mean'), 'with_high_effect': ('effect_high', 'mean'),
@@ -18,6 +18,8 @@ risks as (
     select * from {{ ref('churn_risk') }}
     where is_current and horizon_days = {{ churn_horizon_days() }}
 ),
+customers as (select * from {{ ref('dim_customers') }}),
+answers as ({{ elasticities('churn') }}),
 
 -- a price change resets a licensed quantity to 1 unless it is sent; a metered item takes none
 items_written as (
@@ -64,13 +66,21 @@ monthly as (
         cast(risks.base_rate as decimal(9, 6)) as base_rate,
         -- of one month; a customer who has left for certain cannot be asked
         {{ leaves_in_a_month('least(coalesce(risks.probability, risks.base_rate, 0), 0.999)') }} as leaves_in_a_month,
-        {{ share_of('moves.days_elapsed', 'moves.days_in_period') }} as elapsed_share
+        {{ share_of('moves.days_elapsed', 'moves.days_in_period') }} as elapsed_share,
+        -- without an assumption the bill changes nobody's mind
+        coalesce(answers.low, 0) as effect_low,
+        coalesce(answers.mid, 0) as effect,
+        coalesce(answers.high, 0) as effect_high
 
     from moves
+    inner join customers
+        on {{ same_keys('moves', 'customers', ['account_id', 'customer_id']) }}
     inner join items_written
         on {{ same_keys('moves', 'items_written', ['account_id', 'subscription_id', 'next_product_id']) }}
     inner join intervals
         on moves.billing_interval = intervals.billing_interval
+    left join answers
+        on coalesce(customers.segment, '') = answers.segment
     left join months
         on
             {{ same_keys('moves', 'months', ['account_id', 'customer_id', 'currency']) }}

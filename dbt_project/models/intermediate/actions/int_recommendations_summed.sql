@@ -1,7 +1,7 @@
 {# What is advised together in each currency. The band of the sum takes recommendations as independent, half-widths in
-   quadrature; but what a kind is assumed to do (action_kinds.effect) is common to all of the kind: theirs are added. The
-   evidence of a move says how much of its band is the effect's and how much usage's; of other kinds with an effect, all
-   of it is the effect's. #}
+   quadrature; but what a kind is assumed to do (action_kinds.effect; of a plan move, how leaving answers the bill) is
+   common to all of the kind: theirs are added. The evidence of a move says how much of its band is the effect's and how
+   much usage's; of other kinds with an effect, all of it is the effect's. #}
 with
 
 recommendations as (
@@ -25,7 +25,7 @@ split as (
         recommendations.currency,
         recommendations.kind,
         recommendations.expected_value_minor as value_minor,
-        kinds.effect is not null as is_assumed,
+        kinds.effect is not null or recommendations.low_effect_minor is not null as is_assumed,
         {{ reach_of_value('below', 'effect') }} as below_by_effect,
         {{ reach_of_value('above', 'effect') }} as above_by_effect,
         {{ reach_of_value('below', 'usage') }} as below_by_usage,

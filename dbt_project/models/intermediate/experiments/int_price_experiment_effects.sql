@@ -84,8 +84,8 @@ select
     control_n,
     effect,
     {% for level in ['80', '95'] -%}
-        effect - {{ student_quantile(z_of(level), 'df') }} * error as low_{{ level }},
-        effect + {{ student_quantile(z_of(level), 'df') }} * error as high_{{ level }},
+        effect - ({{ student_quantile(level, 'df') }}) * error as low_{{ level }},
+        effect + ({{ student_quantile(level, 'df') }}) * error as high_{{ level }},
     {% endfor -%}
     cast(null as {{ dbl }}) as variant_share,
     cast(null as {{ dbl }}) as control_share

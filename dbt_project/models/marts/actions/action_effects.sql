@@ -12,7 +12,7 @@ paired as (
         treated.*,
         coalesce(held_back.n, 0) as held_back_n,
         case
-            when coalesce(held_back.n, 0) >= {{ least_held_back() }} then 'held_back'
+            when coalesce(held_back.n, 0) >= {{ least_compared() }} then 'held_back'
             when matched.n > 0 then 'matched'
             when held_back.n > 0 then 'held_back'
             else 'none'

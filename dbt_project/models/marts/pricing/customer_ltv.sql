@@ -92,7 +92,7 @@ expected as (
             case churn_source
                 when 'booked_end' then cast(least(greatest(months_left, 0), lifetime_cap_months) as decimal(9, 2))
                 when 'none' then null
-                else {{ expected_months('monthly_churn_' ~ churn, 'lifetime_cap_months') }}
+                else cast({{ months_stayed('monthly_churn_' ~ churn, 'lifetime_cap_months') }} as decimal(9, 2))
             end as expected_months_{{ bound }},
         {% endfor -%}
         monthly_revenue_minor - monthly_cost_minor as monthly_margin_minor

@@ -16,13 +16,14 @@ staying as (
                 as {{ bound }}_margin_minor,
             case
                 when customers.reach != 'repriced' or lifetimes.monthly_churn is null then lifetimes.expected_months_mid
-                else {{ expected_months(
+                else cast({{ months_stayed_after_a_change(
                     answered_churn(
                         'lifetimes.monthly_churn', 'customers.unchanged_usage_minor', 'customers.before_minor',
                         'coalesce(answers.' ~ bound ~ ', 0)'
                     ),
+                    'lifetimes.monthly_churn',
                     'lifetimes.lifetime_cap_months'
-                ) }}
+                ) }} as decimal(9, 2))
             end as months_{{ bound }},
         {% endfor -%}
         lifetimes.expected_months_mid as months_before
