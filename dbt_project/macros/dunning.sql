@@ -24,10 +24,10 @@
     {{ share_of('(' ~ hits ~ ' + ' ~ weight ~ ' * ' ~ share ~ ')', '(' ~ trials ~ ' + ' ~ weight ~ ')', 'double') }}
 {%- endmacro %}
 
-{# Half of the band in which such a share lies at 80 %, by the normal approximation: 1.2816 standard deviations of the
+{# Half of the band in which such a share lies at 80 %, by the normal approximation: 1.28 standard deviations of the
    Beta; `trials` includes the weight that it began with. #}
 {% macro share_spread(share, trials) -%}
-    1.2816 * sqrt({{ share }} * (1 - {{ share }}) * {{ share_of('1', '(' ~ trials ~ ' + 1)', 'double') }})
+    {{ z_of('80') }} * sqrt({{ share }} * (1 - {{ share }}) * {{ share_of('1', '(' ~ trials ~ ' + 1)', 'double') }})
 {%- endmacro %}
 
 {# A double share of an amount of minor units, as a bigint, halves away from zero. #}

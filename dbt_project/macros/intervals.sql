@@ -1,23 +1,23 @@
 {# Quantiles and intervals: the only place that says how sure a figure is. #}
 
-{# Of the two-sided bands of 80 % and 95 %, and of a power of 80 %: the normal quantile, and Student's with one and with two
-   degrees of freedom. #}
-{% macro quantiles(level) -%}
-    {{ return({
-        '80': (1.2815515655446004, 3.0776835371752527, 1.8856180831641267),
-        '95': (1.959963984540054, 12.706204736432095, 4.302652729911275),
-        'power': (0.8416212335729143, 1.3763819204711735, 1.0606601717798212),
-    }[level]) }}
+{# The normal quantile of the two-sided bands of 80 % and 95 %, and of a power of 80 %; Student's of one degree of freedom
+   and of two. A macro gives text: `| float` makes it a number. #}
+{% macro z_of(level) -%}
+    {{ {'80': 1.2815515655446004, '95': 1.959963984540054, 'power': 0.8416212335729143}[level] }}
 {%- endmacro %}
 
-{% macro z_of(level) -%}
-    {{ return(quantiles(level)[0]) }}
+{% macro student_of_one(level) -%}
+    {{ {'80': 3.0776835371752527, '95': 12.706204736432095, 'power': 1.3763819204711735}[level] }}
+{%- endmacro %}
+
+{% macro student_of_two(level) -%}
+    {{ {'80': 1.8856180831641267, '95': 4.302652729911275, 'power': 1.0606601717798212}[level] }}
 {%- endmacro %}
 
 {# Student's t of a level with `df` (an expression of a whole number from 1) degrees of freedom. Cornish and Fisher's
    expansion (Abramowitz and Stegun, 26.7.5): within 0.2 % from 3 degrees on; exact at 1 and 2. #}
 {% macro student_quantile(level, df) -%}
-    {%- set z, first, second = quantiles(level) -%}
+    {%- set z = z_of(level) | float -%}
     {%- set terms = [
         z,
         (z ** 3 + z) * 0.25,
@@ -26,8 +26,8 @@
         (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) * 0.000010850694444444445,
     ] -%}
     case
-        when {{ df }} = 1 then {{ first }}
-        when {{ df }} = 2 then {{ second }}
+        when {{ df }} = 1 then {{ student_of_one(level) }}
+        when {{ df }} = 2 then {{ student_of_two(level) }}
         else
             {% for term in terms -%}
                 {{ term }}{% if not loop.first %} * power({{ df }}, -{{ loop.index0 }}){% endif %}
@@ -43,8 +43,9 @@
 {%- endmacro %}
 
 {# A bound of Wilson's interval of a share: `hits` of `trials` (columns), `side` '-' for the lower and '+' for the upper
-   one, z 1.2815515655446004 for 80 % and 1.959963984540054 for 95 %. A double from 0 to 1; null without trials. #}
-{% macro wilson_bound(hits, trials, side, z=1.2815515655446004) -%}
+   one, of a band of 80 or 95 %. A double from 0 to 1; null without trials. #}
+{% macro wilson_bound(hits, trials, side, level='80') -%}
+    {%- set z = z_of(level) | float -%}
     {%- set whole = 'cast(' ~ trials ~ ' as ' ~ double_type() ~ ')' -%}
     {%- set part = 'cast(' ~ hits ~ ' as ' ~ double_type() ~ ')' -%}
     {%- set spread = share_of(part ~ ' * (' ~ whole ~ ' - ' ~ part ~ ')', whole, 'double') -%}

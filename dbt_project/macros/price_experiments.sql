@@ -52,8 +52,8 @@
             *,
             {{ share_of('hits', 'n', 'double') }} as share,
             {% for level in ['80', '95'] -%}
-                {{ wilson_bound('hits', 'n', '-', z_of(level)) }} as low_{{ level }},
-                {{ wilson_bound('hits', 'n', '+', z_of(level)) }} as high_{{ level }}{{ ',' if not loop.last }}
+                {{ wilson_bound('hits', 'n', '-', level) }} as low_{{ level }},
+                {{ wilson_bound('hits', 'n', '+', level) }} as high_{{ level }}{{ ',' if not loop.last }}
             {% endfor %}
         from counts
 

@@ -96,8 +96,9 @@ def combined(rows: Iterable[Row], rate: dict[str, float], common: set[str]) -> t
     """(value, low, high) of a sum in major units of the reporting currency, by the digest's rule.
 
     What a kind is assumed to do (`common`: the kinds with an effect; how leaving answers the bill of a plan move) is
-    wrong for all its rows at once: that part of their bands adds up. All else, and the kinds among each other, err independently: squares add up. The evidence of a
-    plan move says which part is which; the band of another kind with an effect is all the effect's.
+    wrong for all its rows at once: that part of their bands adds up. All else, and the kinds among each other, err
+    independently: squares add up. The evidence of a plan move says which part is which; the band of another kind with
+    an effect is all the effect's.
     """
     value = 0.0
     together: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])

@@ -1,8 +1,5 @@
 {# What came of scores like these: of scores whose label has matured, and of those the models gave to customers they had
    not learnt from, the share that left, by band. The interval is Wilson's, 80 %. #}
-{% set z = 1.2815515655446004 %}
-{% set z_squared = z * z %}
-
 with
 
 bands as (select * from {{ ref('churn_bands') }}),
@@ -79,23 +76,13 @@ counted as (
         account_id,
         horizon_days,
         band_number,
-        cast(count(*) as {{ double_type() }}) as n,
-        cast(sum(case when is_churned then 1 else 0 end) as {{ double_type() }}) as churned
+        count(*) as n,
+        sum(case when is_churned then 1 else 0 end) as churned
     from placed
     group by
         account_id,
         horizon_days,
         band_number
-
-),
-
-spread as (
-
-    select
-        *,
-        churned + {{ 0.5 * z_squared }} as middle,
-        {{ z }} * sqrt({{ share_of('churned * (n - churned)', 'n', 'double') }} + {{ 0.25 * z_squared }}) as half_width
-    from counted
 
 )
 
@@ -103,8 +90,8 @@ select
     account_id,
     horizon_days,
     band_number,
-    cast(n as bigint) as observed_n,
+    n as observed_n,
     {{ share_of('churned', 'n', 'double') }} as observed_share,
-    greatest({{ share_of('middle - half_width', 'n + ' ~ z_squared, 'double') }}, 0) as observed_low,
-    least({{ share_of('middle + half_width', 'n + ' ~ z_squared, 'double') }}, 1) as observed_high
-from spread
+    {{ wilson_bound('churned', 'n', '-') }} as observed_low,
+    {{ wilson_bound('churned', 'n', '+') }} as observed_high
+from counted

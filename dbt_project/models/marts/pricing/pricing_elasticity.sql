@@ -98,7 +98,7 @@ estimated as (
         *,
         {{ share_of('xy', 'xx', 'double') }} as slope,
         -- half the 80 % interval, and none from fewer than five changes
-        case when n >= 5 then 1.2816 * {{ error_of_slope('xx', 'xy', 'yy', 'n') }} end as margin
+        case when n >= 5 then {{ z_of('80') }} * {{ error_of_slope('xx', 'xy', 'yy', 'n') }} end as margin
     from summed
 
 )
