@@ -34,6 +34,13 @@ CUSTOMERS: dict[str, tuple[str, int, int, float]] = {
 SPIKE_DAY, SPIKE_CALLS = date(2026, 10, 5), 4000
 # its period had 30 days of 45 calls besides, of which 1,000 were free: 4,350 at 10
 SPIKE_PERIOD_CALLS, SPIKE_PERIOD_AMOUNT = 5350, 43500
+# calls a day in the ten weeks before, where they are others: 900 in the last period, 90 % of what is included
+PRESSED_BEFORE = {"cus_below": 30, "cus_exact": 30}
+# what October's invoice bills of the period before: calls, minor units
+CALLS_BILLED = {
+    "cus_spike": (SPIKE_PERIOD_CALLS, SPIKE_PERIOD_AMOUNT),
+    **{customer: (30 * daily, 0) for customer, daily in PRESSED_BEFORE.items()},
+}
 GONE_ON, MOVED_ON = date(2026, 5, 10), date(2026, 10, 10)
 # A name in every text that Stripe lets a person type and no category is made of: it must not reach a published copy.
 PLANTED = "Quellenberg"
@@ -149,13 +156,13 @@ def _plan(customer_id: str, day: date) -> str:
 def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, end: date) -> None:
     """The base fee of one period, paid when it began; a credit lowers the one of cus_exact in October.
 
-    October's of cus_spike also bills the calls of the period before.
+    October's also bills CALLS_BILLED.
     """
     plan, subscription = _plan(customer_id, start), customer_id.replace("cus_", "sub_")
     at, fee = seconds(start), FEE[plan]
     credit = CREDIT_MINOR if (customer_id, start) == ("cus_exact", PERIOD_START) else 0
-    calls = SPIKE_PERIOD_AMOUNT if (customer_id, start) == ("cus_spike", PERIOD_START) else 0
-    total = fee + calls
+    billed = CALLS_BILLED.get(customer_id) if start == PERIOD_START else None
+    total = fee + (billed[1] if billed else 0)
     body: dict[str, Any] = {"id": f"in_{customer_id}_{start:%m}", "customer": customer_id, "currency": currency}
     body |= {"status": "paid", "billing_reason": "subscription_cycle", "attempt_count": 1, "created": at}
     body |= {"parent": {"subscription_details": {"subscription": subscription}}, "period_start": at, "period_end": at}
@@ -172,9 +179,10 @@ def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, en
     line |= {"parent": {"type": "subscription_item_details", "subscription_item_details": detail}}
     price = {"price_details": {"price": f"price_{plan}_base_{currency}", "product": f"prod_{plan}"}}
     lines = [line | {"pricing": price}]
-    if calls:
+    if billed:
+        calls, amount = billed
         before = {"start": seconds(STARTS[STARTS.index(start) - 1]), "end": at}
-        used = {"id": f"{line['id']}_calls", "amount": calls, "quantity": SPIKE_PERIOD_CALLS, "period": before}
+        used = {"id": f"{line['id']}_calls", "amount": amount, "quantity": calls, "period": before}
         item = detail | {"subscription_item": subscription.replace("sub_", "si_calls_")}
         used |= {"parent": {"type": "subscription_item_details", "subscription_item_details": item}}
         used |= {"pricing": {"price_details": {"price": f"price_{plan}_calls_{currency}", "product": f"prod_{plan}"}}}
@@ -183,10 +191,11 @@ def _invoice(raw: RawWarehouse, customer_id: str, currency: str, start: date, en
 
 
 def _daily_calls(customer_id: str, used: int) -> dict[str, object]:
-    """The open period's calls spread over its days, the remainder on its first; ten weeks before alike."""
+    """The open period's calls spread over its days, the remainder on its first; ten weeks before."""
     days = (AS_OF - PERIOD_START).days + 1
     daily, rest = divmod(used, days)
-    calls = {AS_OF - timedelta(days=day): daily for day in range(days + 70)}
+    before = PRESSED_BEFORE.get(customer_id, daily)
+    calls = {AS_OF - timedelta(days=day): daily if day < days else before for day in range(days + 70)}
     calls[PERIOD_START] += rest
     if customer_id == "cus_spike":
         calls[SPIKE_DAY] += SPIKE_CALLS

@@ -62,7 +62,7 @@ proposed as (
             'change': money_to_text('change_minor', 'currency', 'minor_unit_exponent'),
             'customer': safe_name('name', 'customer_id'),
             'footer': 'footer',
-            'invoice': safe_name('number', 'invoice_id'),
+            'invoice_day': date_text('finalized_at'),
             'previous_total': money_to_text('previous_total_minor', 'currency', 'minor_unit_exponent'),
             'total': money_to_text('total_minor', 'currency', 'minor_unit_exponent'),
         }) }} as words,

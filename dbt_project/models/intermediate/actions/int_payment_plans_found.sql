@@ -71,7 +71,6 @@ found as (
         kinds.effect_low,
         kinds.effect,
         kinds.effect_high,
-        invoices.number,
         customers.name,
         customers.livemode,
         currencies.minor_unit_exponent,

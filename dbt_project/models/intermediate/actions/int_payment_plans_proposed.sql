@@ -90,7 +90,7 @@ proposed as (
             'escalation': fill_template('templates.body', {'decide_days': as_text('dated.decide_within_days')}),
             'first_amount': money_to_text('split.first_minor', 'dated.currency', 'dated.minor_unit_exponent'),
             'first_due': date_text('dated.begins_on'), 'instalments': as_text('dated.instalments'),
-            'invoice': safe_name('dated.number', 'dated.invoice_id'), 'late_collected': as_text('dated.late_collected'),
+            'invoice_day': date_text('dated.finalized_at'), 'late_collected': as_text('dated.late_collected'),
             'late_invoices': as_text('dated.invoices_late'), 'metered_share': share_to_text('dated.metered_share'),
             'next_amount': money_to_text('dated.part_minor', 'dated.currency', 'dated.minor_unit_exponent'),
             'other_dues': 'split.other_dues',

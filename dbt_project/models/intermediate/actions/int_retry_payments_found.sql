@@ -43,7 +43,6 @@ found as (
         invoices.amount_remaining_minor,
         invoices.attempt_count,
         invoices.next_payment_attempt_at,
-        stripe_invoices.number,
         customers.name,
         customers.livemode,
         cast(coalesce(tried.tries_made, invoices.attempt_count) as integer) as tries_made,

@@ -84,7 +84,7 @@ proposed as (
             'collected': as_text('number_collected'),
             'customer': safe_name('name', 'customer_id'),
             'decline': 'reason_in_words',
-            'invoice': safe_name('number', 'invoice_id'),
+            'invoice_day': date_text('finalized_at'),
             'last_on': date_text('last_tried_on'),
             'stripe_tries': 'stripe_tries',
             'tries': as_text('number_tries'),

@@ -1,5 +1,5 @@
-{# The price of each variant that is not there yet, once a person has released the experiment. Nobody pays it until they are
-   moved to it. #}
+{# The price of each variant that is not there yet, once a person has released the experiment. Nobody pays it until they
+   are moved to it. #}
 {% set key = ['account_id', 'experiment_id', 'variant'] %}
 {% set price = ['account_id', 'book', 'price_id', 'currency'] %}
 with
