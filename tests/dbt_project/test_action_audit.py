@@ -153,7 +153,7 @@ def test_what_was_recovered_from_stripe_needs_no_intent(desk: Desk, sql: dict[st
         assert len(done) == 2
 
 
-def test_an_action_is_carried_out_when_its_last_step_is_and_a_decision_never(
+def test_an_action_is_carried_out_when_its_last_step_is_and_a_decision_when_it_is_recorded(
     built: duckdb.DuckDBPyConnection, sql: dict[str, str]
 ) -> None:
     def executed() -> list[tuple[Any, ...]]:
@@ -185,7 +185,10 @@ def test_an_action_is_carried_out_when_its_last_step_is_and_a_decision_never(
     event(104, "outcome", "quote", 1, {}, "qt_1")
     event(105, "intent", "talk", 0, {"method": "record"})
     event(106, "outcome", "talk", 0, {})
-    assert [row[:3] for row in executed() if row[0] in ("quote", "talk")] == [("quote", 1, "qt_1")]
+    assert [row[:3] for row in executed() if row[0] in ("quote", "talk")] == [
+        ("quote", 1, "qt_1"),
+        ("talk", 0, None),
+    ]
     event(107, "compensated", "quote", 0, {})
     built.execute("update staging.stg_action_ledger__events set recorded_at = '2026-11-02' where seq = 107")
     [undone] = [row[3] for row in executed() if row[0] == "quote"]
