@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped] # the types are a package of their own
 
 from tests.commands import ROOT
 from tests.dbt_project.compiled import Bench, compiled_models

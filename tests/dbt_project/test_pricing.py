@@ -217,8 +217,10 @@ def test_a_dearer_bill_shortens_the_stay(bench: PricingBench) -> None:
 
     found = bench.customers("b")["c"]
     odds = 0.02 / 0.98 * 1.2**2
-    churn = odds / (1 + odds)
-    months = (1 - (1 - churn) ** 36) / churn
+    months, still_there = 0.0, 1.0
+    for month in range(36):
+        months += still_there
+        still_there *= 1 - (odds / (1 + odds) if month < 3 else 0.02)  # a new bill is felt for three months
     cost = 900 + 40  # a subscription and 4,000 calls, by the seed unit_costs
     assert found["ltv_before_minor"] == round((900 - cost) * 25.87)
     assert abs(found["ltv_after_minor"] - (1080 - cost) * months) <= 1

@@ -113,5 +113,6 @@ def test_an_earlier_day_can_be_replayed(first_run: tuple[Path, str], copy_of: Ca
     assert "as of 2026-09-30" in replayed.stdout
     # what is said with hindsight was never said: nothing of it is kept to be judged
     assert set(data.glob("scores/*_said/run=*.parquet")) == said
-    assert len(said) == 8, "an empty file and the first run's, of periods, invoices, revenue and alerts"
+    of = "periods, invoices, revenue, alerts, recommendations and price assignments"
+    assert len(said) == 12, f"an empty file and the first run's, of {of}"
     shutil.rmtree(data)
