@@ -291,8 +291,8 @@ def test_a_name_that_is_everywhere_in_stripe_is_nowhere_in_the_published_copy_un
     publish(replace(settings, publish_personal=True))
     shown = values_with(settings.published, PLANTED)
     assert {
-        "dim_customers.name", "recommendations.reason", "customer_messages.body", "run_digest.text", "action_audit.actor",
-        "action_audit.reasoning", "fct_invoices.number", "fct_invoice_lines.description",
+        "dim_customers.name", "recommendations.reason", "customer_messages.body", "run_digest.text",
+        "action_audit.actor", "action_audit.reasoning", "fct_invoices.number", "fct_invoice_lines.description",
     } <= set(shown)  # fmt: skip
     publish(settings)
     assert values_with(settings.published, PLANTED) == {}
