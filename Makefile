@@ -30,7 +30,7 @@ WITH_STRIPE := $(if $(STRIPE_API_KEY)$(SOURCES__STRIPE__STRIPE_SECRET_KEY)$(shel
 .DEFAULT_GOAL := help
 .PHONY: help setup run load build train score detect alerts recommend charts publish summary why plan show approve decline apply status doctor log audit sandbox advance \
   webhooks watch usage-log exports backup restore freshness notebook ui docs bench-sandbox soak-sandbox bench-load soak-load \
-  soak-webhooks bench-run bench-ml bench-warehouse bench-actions soak-actions bench-advice test-metrics lint format types test clean
+  soak-webhooks bench-run bench-ml bench-warehouse bench-actions soak-actions bench-advice test-metrics lint lint-python lint-sql lint-manifest format types test clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -188,10 +188,18 @@ test-metrics: setup ## query every metric with MetricFlow and compare it with th
 	@UV_COMPILE_BYTECODE=1 UV_PYTHON="$(PYTHON)" $(UV) sync --frozen --quiet --group bi
 	@$(PY) -m pytest -p no:xdist tests/metrics/with_metricflow.py
 
-# (The models of staging/ml are a call of score_source, whose macros hand values to each other in a way sqlfluff does not know.)
 lint: setup ## format, lint, types, SQL lint, and the dbt project's manifest
+	@$(MAKE) --no-print-directory -j 3 lint-python lint-sql lint-manifest
+
+# The parts of lint, side by side: the SQL takes longest, the types keep one core only.
+lint-python:
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
-	@find dbt_project/models -name '*.sql' -not -path '*/staging/ml/*' | xargs -P 2 -n 50 .venv/bin/sqlfluff lint -p 1 --disable-progress-bar
+
+# (The models of staging/ml are a call of score_source, whose macros hand values to each other in a way sqlfluff does not know.)
+lint-sql:
+	@find dbt_project/models -name '*.sql' -not -path '*/staging/ml/*' | xargs -P 2 -n 25 .venv/bin/sqlfluff lint -p 1 --disable-progress-bar
+
+lint-manifest:
 	@$(DBT) --quiet parse $(DBT_AT) --target-path "$(abspath build/manifest)" --log-path "$(abspath build/manifest)" && COLUMNS=160 .venv/bin/dbt-bouncer run
 
 format: setup ## format the Python files
