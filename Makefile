@@ -82,7 +82,7 @@ summary: setup ## print the last run's summary again
 	@$(PY) -m dlt_pipelines summary
 
 why: setup ## what drove a customer's usage and bill: CUSTOMER=cus_… (DAY=2026-10-27, INVOICE=in_…)
-	@$(PY) -m dlt_pipelines why $(CUSTOMER) $(if $(DAY),--day $(DAY)) $(if $(INVOICE),--invoice $(INVOICE))
+	@$(PY) -m dlt_pipelines why "$(CUSTOMER)" $(if $(DAY),--day "$(DAY)") $(if $(INVOICE),--invoice "$(INVOICE)")
 
 plan: setup ## turn recommendations into plans a person can approve (EXPECT=n past the brake; UNDO=… REASON=… takes an action back)
 	@$(PY) -m actions plan $(if $(EXPECT),--expect $(EXPECT)) $(if $(UNDO),--undo $(UNDO) --reason "$(REASON)") || [ $$? -eq 3 ]

@@ -16,7 +16,7 @@ from actions.guard import only_runner
 from actions.ledger import open_or_create
 from actions.plan import make_plans, plan_undo
 from actions.policy import read_policy
-from actions.publication import read_publication
+from actions.publication import check_explained, read_publication
 from actions.record import Result
 from actions.state import IN_FLIGHT, choose, current, load, overview, short_ids
 
@@ -115,7 +115,10 @@ def review(console: Console, subject: str, verdict: str, reason: str) -> None:
     Example:
         python -m actions review 3f9c21a wrong --reason "The spike was our own load test"
     """
-    subject = subject if subject.startswith("in_") else console.one(subject).action_id
+    if subject.startswith("in_"):
+        check_explained(console.settings.published, subject)
+    else:
+        subject = console.one(subject).action_id
     event = approval.review(console.ledger, subject, verdict, reason, console.actor)
     console.say(f"recorded: {subject} {verdict}", event_id=event.event_id)
 

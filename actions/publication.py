@@ -1,4 +1,4 @@
-"""The published warehouse, read once: whose it is, its day, its recommendations."""
+"""The published warehouse: whose it is, its day, its recommendations, and which invoices it explains."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actions.clock import Clock
-from actions.errors import BadRecommendation, Locked, NotPublished
+from actions.errors import BadRecommendation, Locked, NotPublished, UnknownAction
 
 OPEN_TRIES, OPEN_WAIT_S = 5, 7.5  # 30 s in all (actions.md R10): a publication replaces the file within one second
 MOST_ROWS = 10_000  # more than people can decide on: a fault of the warehouse
@@ -63,3 +63,23 @@ def read_publication(path: Path, clock: Clock) -> Publication:
     if len(rows) > MOST_ROWS:
         raise BadRecommendation(f"{path} holds over {MOST_ROWS} recommendations; find out why, then run `make run`")
     return Publication(str(head[0]), head[1], str(head[2]), bool(head[3]), int(head[4]), rows)
+
+
+def check_explained(path: Path, invoice_id: str) -> None:
+    """Raises UnknownAction where the published file explains invoices, and not this one: a review of a mistyped id
+    would be counted as one. Without such a file nothing is said: a person's word is worth more than the check.
+    """
+    import duckdb
+
+    try:
+        with duckdb.connect(str(path), read_only=True, config=_SAFE) as db:
+            found = db.execute(
+                "SELECT count(*) FILTER (invoice_id = ?), count(*) FROM marts.invoice_explanations", [invoice_id]
+            ).fetchone()
+    except duckdb.Error:
+        return
+    if found and found[1] and not found[0]:
+        raise UnknownAction(
+            f"no explanation of an invoice {invoice_id[:40]!r} is in {path}, so there is nothing to review; "
+            "`python -m dlt_pipelines why CUSTOMER` has the id below the text"
+        )

@@ -159,13 +159,15 @@ def summary(settings: Settings) -> None:
 
 @cli.command()
 @click.argument("customer")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="What this UTC day did to the bill of its period.")
+@click.option("--day", metavar="YYYY-MM-DD", help="What this UTC day did to the bill of its period.")
 @click.option("--invoice", metavar="in_…", help="This invoice, not the newest one.")
 @click.option("--json", "is_json", is_flag=True, help="For programs.")
 @click.pass_obj
 @refusals_as_exit_codes
-def why(settings: Settings, customer: str, day: datetime | None, invoice: str | None, is_json: bool) -> None:
-    """Explain a customer's newest invoice, or what one day did to its bill; CUSTOMER is an id, or a part of one.
+def why(settings: Settings, customer: str, day: str | None, invoice: str | None, is_json: bool) -> None:
+    """Explain a customer's newest invoice, or what one day did to its bill.
+
+    CUSTOMER is an id, or a part of one or of a name that no other customer has.
 
     \b
     Example:
@@ -173,9 +175,9 @@ def why(settings: Settings, customer: str, day: datetime | None, invoice: str | 
     """
     from dlt_pipelines.why import why as explain
 
-    if day and invoice:
+    if day is not None and invoice is not None:
         raise click.UsageError("--day explains a day and --invoice an invoice: give one of them.")
-    answer = explain(settings, customer, day.date() if day else None, invoice)
+    answer = explain(settings, customer, day, invoice)
     click.echo(answer.as_json() if is_json else "\n".join(answer.lines()))
 
 

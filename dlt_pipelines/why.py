@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 SHORTEST = 4  # characters of an id that may stand for the whole of it
 MOST_NAMED = 5
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 DAY_COLUMNS = {
     "name": "meter",
@@ -43,9 +44,22 @@ _DAYS = """
         abs(quantity / nullif(usual_quantity, 0) - 1) desc nulls last, subscription_item_id
 """
 _SPAN = "select min(usage_date), max(usage_date) from marts.usage_day_explanations"
+# In a masked copy a name is what stands in for it.
+_CUSTOMERS = """
+    select customer_id, customer_id = $asked as is_whole, name is not null and lower(name) = lower($asked) as is_name,
+        starts_with(customer_id, $asked) or ends_with(customer_id, $asked) as is_id
+    from marts.dim_customers
+    where customer_id = $asked or lower(name) = lower($asked) or (length($asked) >= $shortest and (
+        starts_with(customer_id, $asked) or ends_with(customer_id, $asked) or contains(lower(name), lower($asked))
+    ))
+    order by customer_id
+"""
 _INVOICES = """
     select * from marts.invoice_explanations where customer_id = ? and (invoice_id = ? or ? is null)
     order by invoice_day desc, is_newest desc, invoice_id limit 1
+"""
+_KNOWN = """
+    select customer_id, cast(created_at as date) as day, finalized_at from marts.fct_invoices where invoice_id = ?
 """
 _PARTS = """
     select * from marts.invoice_explanation_parts where account_id = ? and invoice_id = ?
@@ -67,6 +81,12 @@ class Ambiguous(LoaderError):
     exit_code = 5
 
 
+class NotADay(LoaderError):
+    """What was given for a day is none."""
+
+    exit_code = 2
+
+
 class NotCovered(LoaderError):
     """The day, or the invoice, is outside of what is explained."""
 
@@ -75,31 +95,42 @@ class NotCovered(LoaderError):
 
 @dataclass(frozen=True)
 class Answer:
-    """said: the sentences, as a mart has them. rows: the figures behind them; columns: what of them is shown."""
+    """said: the sentences, as a mart has them. rows: the figures behind them; columns: what of them is shown.
+
+    invoice_id: what is explained, None where it is a day.
+    """
 
     customer_id: str
     said: str
     columns: dict[str, str]
     rows: Rows
+    invoice_id: str | None = None
 
     def lines(self) -> list[str]:
-        """The sentences and a table of the figures."""
+        """The sentences, a table of the figures, and where to say that they are wrong."""
         shown = [[_text(row[column]) for column in self.columns] for row in self.rows]
         table = [list(self.columns.values()), *shown]
         widths = [max(len(row[place]) for row in table) for place in range(len(self.columns))]
-        return [self.said, "", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)]
+        rows_said = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        review = f"python -m actions review {self.invoice_id} agree|wrong|edited --reason …"
+        return [self.said, "", *rows_said, *(["", f"To say what you think of it: {review}"] if self.invoice_id else [])]
 
     def as_json(self) -> str:
         """The same for programs: decimals as text, days in ISO."""
-        found = {"customer_id": self.customer_id, "said": self.said, "rows": self.rows}
+        found = {
+            "customer_id": self.customer_id,
+            "invoice_id": self.invoice_id,
+            "said": self.said,
+            "rows": self.rows,
+        }
         return json.dumps(found, default=str, ensure_ascii=False, sort_keys=True, indent=2)
 
 
-def why(settings: Settings, customer: str, day: date | None = None, invoice: str | None = None) -> Answer:
+def why(settings: Settings, customer: str, day: str | None = None, invoice: str | None = None) -> Answer:
     """What one day did to a customer's bill; without a day, why its newest invoice (or `invoice`) is what it is.
 
-    customer: the id, or a part of it from its beginning or end that only one customer has.
-    Raises NothingToExplainFrom, Unknown, Ambiguous, NotCovered.
+    customer: the id, or a part of it from its beginning or end, or of its name, that only one customer has.
+    day: ISO, UTC. Raises NothingToExplainFrom, Unknown, Ambiguous, NotADay, NotCovered.
     """
     import duckdb
 
@@ -109,12 +140,26 @@ def why(settings: Settings, customer: str, day: date | None = None, invoice: str
         with duckdb.connect(str(settings.published), read_only=True) as connection:
             customer_id = _customer(connection, customer)
             if day is not None:
-                return _of_day(connection, customer_id, day)
+                return _of_day(connection, customer_id, _day(connection, day))
             return _of_invoice(connection, customer_id, invoice)
     except duckdb.CatalogException as error:
         raise NothingToExplainFrom(
             f"{settings.published} is of a version without explanations: run `make run`, then this again."
         ) from error
+
+
+def _day(connection: DuckDBPyConnection, text: str) -> date:
+    """Raises NotADay; a weekday is answered with the newest one that there is, and left to the reader to confirm."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        newest = (connection.execute(_SPAN).fetchone() or (None, None))[1]
+        named = [number for number, name in enumerate(WEEKDAYS) if name in text.lower()]
+        hint = ""
+        if newest is not None and len(named) == 1:
+            meant = newest - timedelta(days=(newest.weekday() - named[0]) % 7)
+            hint = f"; the last {WEEKDAYS[named[0]].capitalize()} in the data is {meant}"
+        raise NotADay(f"{text[:40]!r} is no day that can be looked up: give it as YYYY-MM-DD, UTC{hint}.") from error
 
 
 def _of_day(connection: DuckDBPyConnection, customer_id: str, day: date) -> Answer:
@@ -124,7 +169,9 @@ def _of_day(connection: DuckDBPyConnection, customer_id: str, day: date) -> Answ
     first, last = connection.execute(_SPAN).fetchone() or (None, None)
     if first is None:
         raise NotCovered("No metered usage is explained: the published copy has none.")
-    if not first <= day <= last:
+    if day > last:
+        raise NotCovered(f"{day} is not explained: the data end with {last}; days from {first} on are.")
+    if day < first:
         raise NotCovered(
             f"{day} is not explained: days from {first} to {last} are; for others see marts.fct_usage_daily."
         )
@@ -134,33 +181,42 @@ def _of_day(connection: DuckDBPyConnection, customer_id: str, day: date) -> Answ
 def _of_invoice(connection: DuckDBPyConnection, customer_id: str, invoice: str | None) -> Answer:
     found = _rows(connection, _INVOICES, [customer_id, invoice, invoice])
     if not found:
-        what = f"Invoice {invoice} of {customer_id}" if invoice else f"{customer_id} has no final invoice that"
-        raise NotCovered(
-            f"{what} is {'not ' if invoice else ''}explained: final invoices of the last months are "
-            "(explained_months in dbt_project.yml); marts.fct_invoices has all."
-        )
-    parts = _rows(connection, _PARTS, [found[0]["account_id"], found[0]["invoice_id"]])
-    return Answer(customer_id, str(found[0]["said"]), PART_COLUMNS, parts)
+        raise _unexplained(connection, customer_id, invoice)
+    invoice_id = str(found[0]["invoice_id"])
+    parts = _rows(connection, _PARTS, [found[0]["account_id"], invoice_id])
+    return Answer(customer_id, str(found[0]["said"]), PART_COLUMNS, parts, invoice_id)
+
+
+def _unexplained(connection: DuckDBPyConnection, customer_id: str, invoice: str | None) -> LoaderError:
+    """Why no explanation was found, of `invoice` or at all."""
+    covered = "final invoices of the last months are (explained_months in dbt_project.yml); marts.fct_invoices has all"
+    if invoice is None:
+        return NotCovered(f"{customer_id} has no final invoice that is explained: {covered}.")
+    known = _rows(connection, _KNOWN, [invoice])
+    if not known:
+        return Unknown(f"No invoice {invoice[:40]!r} is in the published copy: give its whole id, in_….")
+    if customer_id not in {row["customer_id"] for row in known}:
+        return Unknown(f"{invoice} is an invoice of {known[0]['customer_id']}, not of {customer_id}.")
+    if known[0]["finalized_at"] is None:
+        return NotCovered(f"{invoice} is a draft: only final invoices are explained.")
+    return NotCovered(f"{invoice} is of {known[0]['day']} and not explained: {covered}.")
 
 
 def _customer(connection: DuckDBPyConnection, customer: str) -> str:
     """The whole id. Raises Unknown, Ambiguous."""
-    found = _rows(
-        connection,
-        "select customer_id from marts.dim_customers where customer_id = $id or (length($id) >= $shortest and ("
-        "starts_with(customer_id, $id) or ends_with(customer_id, $id))) order by customer_id = $id desc, customer_id",
-        {"id": customer, "shortest": SHORTEST},
-    )
-    ids = [str(row["customer_id"]) for row in found]
-    if customer in ids or len(ids) == 1:
+    found = _rows(connection, _CUSTOMERS, {"asked": customer.strip("… "), "shortest": SHORTEST})
+    for is_meant in ("is_whole", "is_id", "is_name"):  # the first that anybody fits; else parts of names
+        found = [row for row in found if row[is_meant]] or found
+    ids = list(dict.fromkeys(str(row["customer_id"]) for row in found))
+    if len(ids) == 1:
         return ids[0]
     if not ids:
         raise Unknown(
-            f"No customer {customer[:40]!r} is in the published copy: give the id as in marts.dim_customers, or "
-            f"{SHORTEST} and more of its first or last characters."
+            f"No customer {customer[:40]!r} is in the published copy: give the id as in marts.dim_customers (cus_…), "
+            f"or {SHORTEST} and more of its first or last characters; names are there only where they are published."
         )
     named = ", ".join(ids[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")
-    raise Ambiguous(f"{customer!r} is short for {len(ids)} customers ({named}): give more of the id.")
+    raise Ambiguous(f"{customer[:40]!r} fits {len(ids)} customers ({named}): give more of the id.")
 
 
 def _rows(connection: DuckDBPyConnection, query: str, values: Any) -> Rows:

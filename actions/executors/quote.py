@@ -9,6 +9,7 @@ from actions.port import StripeReader
 from actions.state import Request
 
 ROOT = "/v1/quotes"
+ENDED = {"canceled", "incomplete_expired"}
 CREATE, FINALIZE, CANCEL = "QuoteCreateParams", "QuoteFinalizeQuoteParams", "QuoteCancelParams"
 
 
@@ -40,13 +41,15 @@ class Quote:
         return [*rows, ("quote", "", f"open {until}, to be accepted by the customer"), ("undo", "", undo)]
 
     def expected(self, request: Request, precondition: Facts) -> Facts:
-        """Also: the customer exists, has no other quote to choose from, and may have the prices."""
+        """Also: the customer exists, has no other quote to choose from, and may have the prices. Whether it has a
+        subscription counts only for a precondition that speaks of `other_subscriptions`.
+        """
         if request.shape == CANCEL:
             return {"is_deleted": False} | precondition
         return {"is_deleted": False, "other_quotes": [], "unfit_prices": []} | precondition
 
     def live(self, reader: StripeReader, request: Request, expected: Facts) -> Facts:
-        """GETs of the customer and its quotes, and of each price."""
+        """GETs of the customer, its quotes and subscriptions, and of each price."""
         facts = customer_facts(reader, expected["customer"])
         if "quote" in expected:
             quote = reader.read(f"{ROOT}/{expected['quote']}") or {}
@@ -55,6 +58,9 @@ class Quote:
             quotes = reader.list(ROOT, {"customer": expected["customer"]})
             facts["other_quotes"] = sorted(one["id"] for one in quotes if one["status"] in ("draft", "open"))
             facts["unfit_prices"] = unfit_prices(reader, {row["price"] for row in request.params["line_items"]}, facts)
+            if "other_subscriptions" in expected:
+                held = reader.list("/v1/subscriptions", {"customer": expected["customer"]})
+                facts["other_subscriptions"] = sorted(one["id"] for one in held if one["status"] not in ENDED)
         return shown(expected, facts)
 
     def preview(self, reader: StripeReader, request: Request) -> Facts | None:
@@ -76,5 +82,6 @@ class Quote:
     def compensate(self, steps: list[Request], made: dict[int, str], precondition: Facts) -> Undo | None:
         if 0 not in made or steps[0].shape == CANCEL:
             return None
-        now = precondition | {"quote": made[0], "quote_status": "open" if 1 in made else "draft"}
+        held = {key: precondition[key] for key in precondition if key != "other_subscriptions"}
+        now = held | {"quote": made[0], "quote_status": "open" if 1 in made else "draft"}
         return [Request(self.name, "post", f"{ROOT}/{made[0]}/cancel", {}, CANCEL)], now

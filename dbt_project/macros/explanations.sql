@@ -43,7 +43,44 @@
         when {{ parts }}.quantity is null or {{ parts }}.previous_quantity is null then 'invoice_change_fee'
         when {{ parts }}.part = 'usage' then 'invoice_change_usage'
         when {{ parts }}.quantity != {{ parts }}.previous_quantity then 'invoice_change_seats'
+        -- from nothing, or to nothing, is a trial's end or a gift
+        when {{ parts }}.price_effect_minor != 0 and {{ parts }}.amount_minor != 0 and {{ parts }}.previous_amount_minor != 0
+            then 'invoice_change_price'
         else 'invoice_change_fee'
+    end
+{%- endmacro %}
+
+{# Which template says what is due of an invoice (a row of int_invoices_worded's) where that is not its total. #}
+{% macro due_template() -%}
+    case
+        when is_void or amount_due_minor = total_minor then null
+        when total_minor < 0 and amount_due_minor = 0 then 'kept'
+        when balance_minor = 0 then 'notes'
+        when amount_due_minor > total_minor and credit_notes_minor = 0 then 'more'
+        when amount_due_minor > total_minor then 'more_notes'
+        -- nothing to its credit before: what is too small to be charged waits for the next invoice
+        when amount_due_minor = 0 and credit_notes_minor = 0 and starting_balance_minor >= 0 then 'small'
+        when credit_notes_minor = 0 then 'balance'
+        when balance_minor > 0 then 'notes_less'
+        else 'less'
+    end
+{%- endmacro %}
+
+{# Which template says what follows an invoice. A forecast is of what will be due: that is the total only where the
+   customer's balance has no part in it. #}
+{% macro next_template() -%}
+    case
+        when is_void then null
+        when status = 'uncollectible' then 'uncollectible'
+        when next_invoice_id is not null then 'next_came'
+        when not is_regular then null
+        when draft_day is not null then 'next_draft'
+        when not is_collected then 'next_paused'
+        when forecast_status = 'ok'
+            then case when is_next_settled then 'next_due' else 'next' end
+            || case when low_minor = high_minor then '_fixed' else '' end
+        when forecast_status is not null then 'next_unknown'
+        when is_latest and subscription_status in ('canceled', 'incomplete_expired') then 'next_none'
     end
 {%- endmacro %}
 

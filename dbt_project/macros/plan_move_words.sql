@@ -27,18 +27,31 @@
 
 {# The facts that a move rests on, as canonical JSON; null where one is not known. #}
 {% macro move_evidence(moves) -%}
-    {%- set facts = {'as_of': date_text(moves ~ '.as_of'), 'period_end': time_text(moves ~ '.period_end')} -%}
+    {#- periods that begin before the day keep their prices: upwards the running one changes, downwards the next -#}
+    {%- set begins -%}
+        case when {{ moves }}.is_higher then {{ moves }}.period_start else {{ moves }}.period_end end
+    {%- endset -%}
+    {%- set locked_until -%}
+        case
+            when cast({{ begins }} as date) < {{ moves }}.locked_until then {{ date_text(moves ~ '.locked_until') }}
+        end
+    {%- endset -%}
+    {%- set facts = {
+        'as_of': date_text(moves ~ '.as_of'),
+        'locked_until': locked_until,
+        'period_end': time_text(moves ~ '.period_end'),
+    } -%}
     {%- for name in [
-        'basis', 'bill_minor', 'closed_cheaper', 'current_cost_minor', 'days_remaining', 'difference_high_minor',
-        'difference_low_minor', 'draws', 'draws_cheaper', 'next_cost_minor', 'next_price_id', 'price_id',
-        'with_high_effect_minor', 'with_high_usage_minor', 'with_low_effect_minor', 'with_low_usage_minor',
+        'basis', 'bill_minor', 'closed_cheaper', 'current_cost_minor', 'days_in_period', 'days_remaining',
+        'difference_high_minor', 'difference_low_minor', 'draws', 'draws_cheaper', 'next_cost_minor', 'next_price_id',
+        'price_id', 'with_high_effect_minor', 'with_high_usage_minor', 'with_low_effect_minor', 'with_low_usage_minor',
     ] -%}
         {%- do facts.update({name: moves ~ '.' ~ name}) -%}
     {%- endfor -%}
     {%- for name in [
         'base_rate', 'cheaper_chance', 'effect', 'included_units', 'last_quantity', 'last_share', 'near_chance',
-        'probability', 'projected_quantity', 'projected_quantity_high', 'projected_quantity_low', 'projected_share',
-        'quantity_so_far', 'used_share',
+        'next_included_units', 'probability', 'projected_quantity', 'projected_quantity_high', 'projected_quantity_low',
+        'projected_share', 'quantity_so_far', 'used_share',
     ] -%}
         {%- do facts.update({name: as_text(moves ~ '.' ~ name)}) -%}
     {%- endfor -%}

@@ -1,4 +1,4 @@
-{# How customers answer a price, and whom a contract spares. #}
+{# How customers answer a price. #}
 
 {# A select: low, mid and high of the seed elasticity_assumptions for each meter and segment ('' where a customer has
    none), of one response, usage or churn (for churn the meter is ''). The row that says most about them counts. #}
@@ -43,9 +43,48 @@
             on
                 coalesce(wanted.meter_event_name = given.meter_event_name, true)
                 and coalesce(wanted.segment = given.segment, true)
-        where given.low <= given.mid and given.mid <= given.high
+        where
+            given.low <= given.mid and given.mid <= given.high
+            and {{ 'given.low >= 0' if response == 'churn' else 'given.high <= 0' }}
     ) as ranked
     where place = 1
+
+{% endmacro %}
+
+{# A select: rows of elasticity_assumptions and contract_locks that say nothing. No number or no order, two rows for one
+   thing, usage that rises with a price or odds of leaving that fall with one; a lock of nobody. #}
+{% macro assumptions_unread() %}
+    {%- set numbers = {} -%}
+    {%- for bound in ('low', 'mid', 'high') -%}
+        {%- do numbers.update({bound: cast_or_null('trim(' ~ bound ~ ')', 'decimal(9, 6)')}) -%}
+    {%- endfor %}
+
+    select {{ safe_text("concat_ws(',', response, meter_event_name, segment, low, mid, high)") }} as row_text
+    from (
+        select
+            *,
+            count(*) over (
+                partition by trim(response), coalesce(trim(meter_event_name), ''), coalesce(trim(segment), '')
+            ) as alike
+        from {{ ref('elasticity_assumptions') }}
+    ) as given
+    where
+        concat_ws('', response, meter_event_name, segment, low, mid, high) != ''
+        and (
+            alike > 1
+            or not coalesce(
+                {{ numbers.low }} <= {{ numbers.mid }}
+                and {{ numbers.mid }} <= {{ numbers.high }}
+                and case trim(response) when 'usage' then {{ numbers.high }} <= 0 when 'churn' then {{ numbers.low }} >= 0 end,
+                false
+            )
+        )
+    union all
+    select {{ safe_text("concat_ws(',', locked_until, note)") }} as row_text
+    from {{ ref('contract_locks') }}
+    where
+        coalesce(nullif(trim(customer_id), ''), nullif(trim(subscription_id), '')) is null
+        and concat_ws('', locked_until, note) != ''
 
 {% endmacro %}
 
@@ -58,53 +97,17 @@
     ) }}
 {%- endmacro %}
 
-{# The monthly chance of leaving after a bill has changed: its odds times (after / before, kept within 0.25 and 4)^k. #}
+{# The monthly chance of leaving after a bill has changed: its odds times (after / before, kept within 0.25 and 4)^k; who
+   paid nothing and now pays is at 4. #}
 {% macro answered_churn(monthly_churn, after_minor, before_minor, k) -%}
-    {%- set times = 'power(least(greatest(' ~ share_of(after_minor, before_minor, 'double') ~ ', 0.25), 4), ' ~ k ~ ')' -%}
+    {%- set ratio = 'case when ' ~ after_minor ~ ' = ' ~ before_minor ~ ' then 1 when ' ~ before_minor ~ ' = 0 then 4 else '
+        ~ 'least(greatest(' ~ share_of(after_minor, before_minor, 'double') ~ ', 0.25), 4) end' -%}
+    {%- set times = 'power(' ~ ratio ~ ', ' ~ k ~ ')' -%}
     cast({{ share_of(
         'cast(' ~ monthly_churn ~ ' as ' ~ double_type() ~ ') * ' ~ times,
         '1 - ' ~ monthly_churn ~ ' + cast(' ~ monthly_churn ~ ' as ' ~ double_type() ~ ') * ' ~ times, 'double'
     ) }} as decimal(12, 9))
 {%- endmacro %}
-
-{# A select: until when the prices of a subscription are held, by the seed contract_locks or a booked schedule. #}
-{% macro price_locks() %}
-
-    select
-        account_id,
-        subscription_id,
-        max(locked_until) as locked_until
-    from (
-        select
-            subscriptions.account_id,
-            subscriptions.subscription_id,
-            coalesce({{ cast_or_null('trim(contracts.locked_until)', 'date') }}, date '9999-12-31') as locked_until
-        from {{ ref('int_subscriptions') }} as subscriptions
-        inner join {{ ref('contract_locks') }} as contracts
-            on
-                coalesce(subscriptions.customer_id = nullif(trim(contracts.customer_id), ''), true)
-                and coalesce(subscriptions.subscription_id = nullif(trim(contracts.subscription_id), ''), true)
-                and coalesce(nullif(trim(contracts.customer_id), ''), nullif(trim(contracts.subscription_id), '')) is not null
-        union all
-        select
-            schedules.account_id,
-            schedules.subscription_id,
-            cast({{ end_of_phases('schedules.phases') }} as date) as locked_until
-        from {{ ref('stg_stripe__subscription_schedules') }} as schedules
-        inner join {{ ref('int_as_of') }} as as_of
-            on
-                schedules.account_id = as_of.account_id
-                and schedules.created_at < as_of.known_until
-        where
-            schedules.status in ('active', 'not_started')
-            and not schedules.is_deleted
-    ) as held
-    where locked_until is not null
-    group by
-        account_id,
-        subscription_id
-
-{% endmacro %}
 
 {# Whether a quantity lies in a tier. #}
 {% macro is_in_tier(quantity, tiers) -%}

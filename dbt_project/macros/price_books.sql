@@ -37,6 +37,7 @@
         {{ cast_or_null('package_size', 'bigint') }} as package_size,
         {{ cast_or_null('minimum_amount_minor', 'bigint') }} as minimum_amount_minor,
         unit_amount_decimal is null and flat_amount_decimal is null as has_no_price,
+        coalesce(package_size, package_rounding) is not null as has_package,
         coalesce(left(unit_amount_decimal, 1) = '-', false)
         or coalesce(left(flat_amount_decimal, 1) = '-', false)
         or coalesce(left(minimum_amount_minor, 1) = '-', false)
@@ -65,6 +66,8 @@
                 nullif(trim({{ column }}), '') as {{ column }}{{ ',' if not loop.last }}
             {% endfor %}
         from {{ ref('price_book_tiers') }}
+        -- an empty line is no row
+        where concat_ws('', {{ columns | join(', ') }}) != ''
     ) as trimmed
 
 {% endmacro %}

@@ -49,6 +49,42 @@
     )
 {%- endmacro %}
 
+{# A select of breaches: per book the first of its paid tiers that is_below_unit_margin. #}
+{% macro tiers_near_cost(tiers, prices, costs, rules) %}
+
+    select
+        tiers.account_id,
+        tiers.book,
+        min(tiers.row_text) as row_text,
+        'min_unit_margin' as fault
+    from {{ tiers }} as tiers
+    inner join {{ prices }} as prices
+        on {{ same_keys('tiers', 'prices', ['account_id', 'price_id']) }}
+    inner join {{ costs }} as costs
+        on
+            prices.meter_event_name = costs.meter_event_name
+            and tiers.currency = costs.currency
+    cross join {{ rules }} as rules
+    where
+        tiers.unit_amount_decimal > 0
+        and {{ is_below_unit_margin('tiers', 'costs.unit_cost_decimal', 'rules.min_unit_margin') }}
+    group by tiers.account_id, tiers.book
+
+{% endmacro %}
+
+{# A select: of each currency the first meter in use that has no unit cost. #}
+{% macro meters_without_cost(quantities) %}
+
+    select
+        account_id,
+        currency,
+        min(meter_event_name) as meter_event_name
+    from {{ quantities }}
+    where unit_cost_decimal is null
+    group by account_id, currency
+
+{% endmacro %}
+
 {# Whether what competitor_quantities gave costs more than a share above the competitor; so, if nobody knows. #}
 {% macro is_above_competitor(rated, share) -%}
     coalesce(

@@ -23,7 +23,7 @@
     end
 {%- endmacro %}
 
-{# The parameters of a new price: the terms of a book beside the product, meter and interval of the price it stands for. #}
+{# The parameters of a new price: the terms of a book beside the product, meter, interval and tax of the price it stands for. #}
 {% macro price_of_stripe(wanted, price, terms) -%}
     {%- set metadata = as_json({
         'experiment': wanted ~ '.experiment_id', 'replaces': wanted ~ '.price_id', 'variant': wanted ~ '.variant',
@@ -33,7 +33,7 @@
         'meter': price ~ '.meter_id', 'usage_type': price ~ '.usage_type',
     }) -%}
     {%- set always = {'currency': wanted ~ '.currency', 'metadata': metadata, 'product': price ~ '.product_id',
-        'recurring': recurring} -%}
+        'recurring': recurring, 'tax_behavior': "coalesce(" ~ price ~ ".tax_behavior, 'unspecified')"} -%}
     case
         when {{ terms }}.rating_mode in ('graduated', 'volume') then {{ as_json_text(dict(
             {'billing_scheme': "'tiered'"}, **dict(always, tiers=terms ~ '.tiers', tiers_mode=terms ~ '.rating_mode')

@@ -19,6 +19,9 @@
         when coalesce(primary_metric, '') not in ('revenue', 'usage') then 'primary_metric is neither revenue nor usage'
         when coalesce(is_released, '') not in ('true', 'false') then 'is_released is neither true nor false'
         when not is_agreed then 'its rows do not agree on prices, dates or limits'
+        when fixed != fixed_then then 'it has begun, and is not what it was then any more: ' || fixed_then
+        -- what an experiment has told stays, whatever becomes of its prices and books
+        when as_of >= ends_on then null
         when not is_sold then 'no active price is of that plan and meter'
         when price_book is not null and not is_book_known then 'there is no price book ' || price_book
         when book_refusal is not null then 'its price book is refused: ' || book_refusal

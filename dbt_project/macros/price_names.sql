@@ -38,6 +38,39 @@
 
 {% endmacro %}
 
+{# A select: per account and book the names that fit no price, as the first row of each stands in the file; three at most. #}
+{% macro rows_without_price(accounts, rows, matches) %}
+
+    select
+        account_id,
+        book,
+        {{ texts_joined('row_text', '; ', 'place') }} as rows_without_price
+    from (
+        select
+            accounts.account_id,
+            named.book,
+            named.row_text,
+            row_number() over (partition by accounts.account_id, named.book order by named.row_text) as place
+        from {{ accounts }} as accounts
+        cross join (
+            select
+                book,
+                price_name,
+                min(row_text) as row_text
+            from {{ rows }}
+            group by book, price_name
+        ) as named
+        left join {{ matches }} as matched
+            on
+                accounts.account_id = matched.account_id
+                and {{ same_keys('named', 'matched', ['book', 'price_name']) }}
+        where matched.price_id is null
+    ) as unmatched
+    where place <= 3
+    group by account_id, book
+
+{% endmacro %}
+
 {# Whether a price of dim_prices is what a row calls by plan or product (lower case, null for any) and meter. #}
 {% macro is_price_named(prices, named) -%}
     coalesce(lower({{ prices }}.plan) = {{ named }}.plan, {{ named }}.plan is null)
@@ -64,5 +97,7 @@
         *,
         {{ book_name('book') }} as named
     from {{ ref('price_books') }}
+    -- an empty line is no row
+    where concat_ws('', book, says, starts_on, grandfathers_before, segment, plan) != ''
 
 {% endmacro %}

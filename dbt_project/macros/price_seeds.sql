@@ -1,13 +1,14 @@
 {# Seeds of pricing are text, so that one bad row is stated and not fatal: here they become what they mean. #}
 
 {# A select: what a unit of each meter costs, in minor units of each currency; the row `subscription` is the cost of one
-   subscription a month. A row that is no cost is none, and what it was for has no known margin. #}
+   subscription a month. A row that is no cost, or one of two for one thing, says nothing: what it was for has a null
+   cost, hence no known margin. #}
 {% macro unit_costs() %}
 
     select
         meter_event_name,
         currency,
-        max(unit_cost_decimal) as unit_cost_decimal
+        case when count(*) = 1 and min(unit_cost_decimal) >= 0 then min(unit_cost_decimal) end as unit_cost_decimal
     from (
         select
             trim(meter_event_name) as meter_event_name,
@@ -15,12 +16,9 @@
             {{ cast_or_null('trim(unit_cost_decimal)', 'decimal(24, 12)') }} as unit_cost_decimal
         from {{ ref('unit_costs') }}
     ) as costs
-    where unit_cost_decimal >= 0
     group by
         meter_event_name,
         currency
-    -- two rows for one thing say nothing
-    having count(*) = 1
 
 {% endmacro %}
 
@@ -31,7 +29,8 @@
     ) as bigint)
 {%- endmacro %}
 
-{# A select of one row: each rule of the seed price_rules as a column, null where the seed gives no number for it. #}
+{# A select of one row: each rule of the seed price_rules as a column, null where the seed gives no number for it, or
+   several. #}
 {% macro price_rules() %}
 
     select
@@ -39,7 +38,10 @@
             'min_margin', 'min_unit_margin', 'most_above_competitor', 'bill_shock_share', 'most_shocked_share',
             'lifetime_cap_months',
         ] -%}
-            max(case when trim(rule) = '{{ rule }}' then {{ cast_or_null('trim(value)', 'decimal(18, 6)') }} end) as {{ rule }}
+            case
+                when count(case when trim(rule) = '{{ rule }}' then 1 end) = 1 then
+                    max(case when trim(rule) = '{{ rule }}' then {{ cast_or_null('trim(value)', 'decimal(18, 6)') }} end)
+            end as {{ rule }}
             {{- ',' if not loop.last }}
         {% endfor %}
     from {{ ref('price_rules') }}

@@ -46,7 +46,7 @@
       'account_id': 'varchar', 'experiment_id': 'varchar', 'customer_id': 'varchar', 'subscription_id': 'varchar',
       'subscription_item_id': 'varchar', 'price_id': 'varchar', 'currency': 'varchar', 'segment': 'varchar',
       'plan': 'varchar', 'stratum': 'varchar', 'block': 'integer', 'variant': 'varchar', 'exclusion': 'varchar',
-      'as_of': 'date', 'run_id': 'varchar', 'scored_at': 'timestamp',
+      'design': 'varchar', 'as_of': 'date', 'run_id': 'varchar', 'scored_at': 'timestamp',
     },
     'revenue_forecast_said': dict({
       'account_id': 'varchar', 'level': 'varchar', 'plan': 'varchar', 'currency': 'varchar',

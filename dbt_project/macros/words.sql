@@ -1,7 +1,8 @@
 {# Values as people read them. #}
 
-{# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no markup, nothing at its
-   start that a spreadsheet takes for a formula, 200 characters. #}
+{# Text that came from outside, for use in a message: no control, zero-width or bidi characters, no letters that are blank
+   to the eye, no markup, nothing at its start that a spreadsheet takes for a formula, every space a plain one, 200
+   characters. #}
 {% macro safe_text(expression) %}
   {{- adapter.dispatch('safe_text', 'meterwise')(expression) -}}
 {% endmacro %}
@@ -9,7 +10,7 @@
 {% macro default__safe_text(expression) %}
   left(trim(regexp_replace(regexp_replace(
     nfc_normalize({{ expression }}),
-    '[\s\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}<>\[\]{}`]+', ' ', 'g'
+    '[\s\p{Cc}\p{Cf}\p{Co}\p{Z}\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}<>\[\]{}`]+', ' ', 'g'
   ), '^[\s=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{2212}]+', '')), 200)
 {% endmacro %}
 

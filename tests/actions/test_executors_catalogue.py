@@ -72,6 +72,19 @@ def test_a_quote_is_stale_beside_another_one_or_with_prices_that_cannot_be_had(s
     assert till.stale(plan) == {"is_deleted": {"planned": False, "live": True}}
 
 
+def test_a_quote_for_who_has_no_subscription_is_stale_once_there_is_one_and_may_be_withdrawn(shelf: Shelf) -> None:
+    till, customer = shelf.till, shelf.till.customer()
+    plan = till.plan("upgrade_quote", 15000, offered(shelf, customer), of(customer, other_subscriptions=[]))
+    assert till.stale(plan) == {}
+    done = till.send(plan)
+    came_back = shelf.subscribed(customer)
+    later = till.plan("upgrade_quote", 15000, offered(shelf, customer), of(customer, other_subscriptions=[]))
+    assert till.stale(later)["other_subscriptions"] == {"planned": [], "live": [came_back["id"]]}
+    undo = till.undo(done)
+    assert undo is not None
+    assert till.stale(undo) == {}
+
+
 def product(till: Till) -> str:
     return str(till.admin.v1.products.create({"name": "Seats"}).id)
 

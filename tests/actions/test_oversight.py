@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from actions import screen
@@ -127,6 +128,15 @@ def test_a_review_is_kept_and_changes_nothing_about_the_action(ready: Desk) -> N
     assert code(ready, "review", "in_1", "wrong", *WHY) == 0
     assert ready.actions()[0].state == "approved"
     assert [row["kind"] for row in log(ready)][-2:] == ["reviewed", "reviewed"]
+
+
+def test_a_review_of_an_invoice_that_nobody_explained_is_refused_where_explanations_are_published(ready: Desk) -> None:
+    with duckdb.connect(str(ready.settings.published)) as db:
+        db.execute("create table marts.invoice_explanations as select 'in_1' as invoice_id")
+    refused = command(ready, "review", "in_7", "agree", *WHY)
+    assert (refused.exit_code, "no explanation of an invoice 'in_7'" in refused.stderr) == (1, True)
+    assert code(ready, "review", "in_1", "agree", *WHY) == 0
+    assert [row["object_id"] for row in log(ready) if row["kind"] == "reviewed"] == ["in_1"]
 
 
 def test_the_policy_explains_each_rule_and_a_promotion_needs_evidence(ready: Desk) -> None:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ TABLES = {
     "staging.stg_ml__price_assignments_said": (
         "experiment_id varchar, customer_id varchar, subscription_id varchar, subscription_item_id varchar,"
         " price_id varchar, currency varchar, segment varchar, plan varchar, stratum varchar, block integer,"
-        " variant varchar, exclusion varchar, as_of date"
+        " variant varchar, exclusion varchar, design varchar, as_of date"
     ),
     "seeds.contract_locks": "customer_id varchar, subscription_id varchar, locked_until varchar",
     "marts.churn_risk": "customer_id varchar, probability double, is_current boolean, horizon_days integer",
@@ -69,7 +70,7 @@ TABLES = {
     ),
     "marts.fct_invoices": (
         "customer_id varchar, status varchar, billing_reason varchar, period_start timestamp, period_end timestamp,"
-        " subtotal_minor bigint, discount_minor bigint"
+        " currency varchar default 'usd', subtotal_minor bigint, discount_minor bigint"
     ),
     "intermediate.int_churn_dates": "customer_id varchar, churned_on date",
     "seeds.price_experiment_designs": ", ".join(f"{name} varchar" for name in DESIGN),
@@ -80,9 +81,16 @@ TABLES = {
 class Experiments(Bench):
     """The models of price experiments; every table that they read is there, and empty unless `put` fills it."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(compiled_models(folder, *INTERMEDIATE, *MARTS))
-        for table in TABLES:
+    def __init__(
+        self,
+        folder: Path,
+        models: Sequence[str] = (*INTERMEDIATE, *MARTS),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """more: table → columns of other tables than TABLES that the models read, or of more of their columns."""
+        super().__init__(compiled_models(folder, *models))
+        self.tables = TABLES | dict(more)
+        for table in self.tables:
             self.put(table)
         with (ROOT / "dbt_project" / "seeds" / "message_templates.csv").open() as file:
             self.put("seeds.message_templates", *csv.DictReader(file))
@@ -92,7 +100,9 @@ class Experiments(Bench):
 
     def put(self, table: str, *rows: Mapping[str, Any]) -> None:
         """These rows, and no others, in a table; what a row leaves out is null."""
-        self.con.execute(f"create or replace table {table} (account_id varchar default '{ACCOUNT}', {TABLES[table]})")
+        self.con.execute(
+            f"create or replace table {table} (account_id varchar default '{ACCOUNT}', {self.tables[table]})"
+        )
         if rows:
             given = pd.DataFrame(list(rows)).astype(object)  # noqa: F841 - the query reads it
             self.con.execute(f"insert into {table} by name select * from given")
@@ -145,6 +155,7 @@ def told(
     """State, verdict, effect on usage and words of the dearer variant: usage and churn as (effect, half a band)."""
     bench.put("intermediate.int_as_of", {"as_of": as_of})
     bench.designs(*design(**more))
+    bench.build("intermediate", "int_price_experiment_draws")
     bench.build("marts", "price_experiment_assignments")
     columns = (
         "account_id, experiment_id, variant, metric, variant_n, control_n, effect, low_80, high_80, low_95, high_95"
@@ -159,7 +170,7 @@ def told(
     bench.build("intermediate", "int_price_experiment_states")
     bench.build("marts", "price_experiments")
     bench.put("intermediate.int_as_of", {"as_of": AS_OF})
-    query = "select state, verdict, usage_effect, said from marts.price_experiments where not is_control"
+    query = "select state, verdict, usage_effect, said, left_share from marts.price_experiments where not is_control"
     return list(bench.rows(query)[0])
 
 

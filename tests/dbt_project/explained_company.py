@@ -58,6 +58,8 @@ class Shelf:
 
     def add(self, table: str, rows: Rows) -> None:
         """Put rows into a table; columns that they do not name are null."""
+        if not rows:
+            return
         frame = pd.DataFrame(rows).astype(object).where(lambda found: found.notna(), None)  # noqa: F841 - the query reads it
         self.con.execute(f"insert into warehouse.{table} by name select * from frame")
 
@@ -151,13 +153,87 @@ def _fill(dice: random.Random, tables: dict[str, Rows], invoice: dict[str, Any],
     tables["int_invoice_lines"] += lines
 
 
+def odd() -> dict[str, Rows]:
+    """One subscription (sub_NAME) for each thing that a month of a real account holds and a draw does not; its
+    invoices are in_NAME_0 and so on.
+    """
+    tables: dict[str, Rows] = {"int_invoices": [], "int_invoice_lines": [], "sent": [], "forecasts": [], "living": []}
+
+    def invoice(
+        name: str, number: int, total: int = 5_000, notes: int = 0, product: str = "prod_plan", **more: Any
+    ) -> None:
+        where = FIRST + timedelta(days=31 * number)
+        made = {"account_id": ACCOUNT, "invoice_id": f"in_{name}_{number}", "customer_id": f"cus_{name}",
+                "subscription_id": f"sub_{name}", "currency": "usd", "status": "paid", "created_at": where,
+                "finalized_at": where + timedelta(hours=1), "billing_reason": "subscription_cycle",
+                "subtotal_minor": total, "discount_minor": 0, "pretax_credit_minor": 0, "tax_minor": 0,
+                "inclusive_tax_minor": 0, "total_minor": total, "starting_balance_minor": 0,
+                "amount_due_minor": total, "as_of": date(2001, 1, 1)} | more  # fmt: skip
+        tables["int_invoices"].append(made)
+        tables["int_invoice_lines"].append(line(made, 0, total, subscription_item_id=f"si_{name}", quantity=1,
+                                                product_id=product, unit_amount_decimal=total))  # fmt: skip
+        keys = {"account_id": ACCOUNT, "invoice_id": made["invoice_id"]}
+        tables["sent"].append(keys | {"pre_payment_credit_notes_minor": notes})
+
+    def forecast(name: str, total: int, **more: Any) -> None:
+        found = {
+            "account_id": ACCOUNT,
+            "subscription_id": f"sub_{name}",
+            "currency": "usd",
+            "status": "ok",
+            "period_end": FIRST + timedelta(days=31),
+            "is_last": False,
+            "is_collected": True,
+            "balance_minor": 0,
+        }
+        band = dict.fromkeys(("total_q10_minor", "total_median_minor", "total_q90_minor"), total)
+        tables["forecasts"].append(found | band | more)
+
+    made: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("small", {"total": 30, "amount_due_minor": 0}),
+        ("credited", {"starting_balance_minor": -2_000, "amount_due_minor": 3_000}),
+        ("noted", {"notes": 1_000, "amount_due_minor": 4_000}),
+        ("both", {"notes": 1_000, "starting_balance_minor": -500, "amount_due_minor": 3_500}),
+        ("netted", {"notes": 1_000, "starting_balance_minor": 300, "amount_due_minor": 4_300}),
+        ("owing", {"starting_balance_minor": 700, "amount_due_minor": 5_700}),
+        ("owed", {"total": -900, "starting_balance_minor": 1_000, "amount_due_minor": 100}),
+        *((name, {}) for name in ("settled", "settling", "last", "paused", "gone", "ended", "waiting")),
+    )
+    for name, fields in made:
+        invoice(name, 0, **fields)
+    forecast("settled", 4_000, balance_minor=-1_000)
+    forecast("settling", 4_000, balance_minor=-1_000, total_q90_minor=4_500)
+    forecast("last", 1_000, is_last=True)
+    forecast("paused", 5_000, is_collected=False)
+    forecast("waiting", 5_000, period_end=FIRST + timedelta(days=62))
+    invoice("waiting", 1, status="draft", finalized_at=None)
+    invoice("gone", 1, billing_reason="subscription_update")
+    invoice("quoted", 0, billing_reason="quote_accept")
+    invoice("quoted", 1, total=6_000)
+    invoice("dearer", 0)
+    invoice("dearer", 1, total=6_000)
+    invoice("moved", 0, product="prod_seats")
+    invoice("moved", 1)
+    invoice("tried", 0, total=0)
+    invoice("tried", 1)
+    invoice("revived", 0, status="void", billing_reason="subscription_create")
+    invoice("revived", 1)
+    for name in ("gone", "ended"):
+        gone = {"subscription_id": f"sub_{name}", "customer_id": f"cus_{name}", "status": "canceled"}
+        tables["living"].append({"account_id": ACCOUNT, "has_discount": False, "cancel_at_period_end": False,
+                                 "currency": "usd", "started_at": FIRST} | gone)  # fmt: skip
+    return tables
+
+
 def stocked(data: Path, subscriptions: int = 150, months: int = 7) -> Shelf:
     """A shelf with the company's invoices and the drawn ones, its models built."""
     shelf = Shelf(data)
-    drawn = draw(subscriptions, months)
-    shelf.add("staging.stg_stripe__invoices", drawn.pop("sent"))
-    for table, rows in drawn.items():
-        shelf.add(f"intermediate.{table}", rows)
+    for drawn in (draw(subscriptions, months), odd()):
+        shelf.add("staging.stg_stripe__invoices", drawn.pop("sent"))
+        shelf.add("marts.invoice_forecast", drawn.pop("forecasts", []))
+        shelf.add("marts.dim_subscriptions", drawn.pop("living", []))
+        for table, rows in drawn.items():
+            shelf.add(f"intermediate.{table}", rows)
     products = {"prod_plan": "Plan 9 <i>from</i> =space", "prod_seats": "Seats"}
     meters = [
         {"account_id": ACCOUNT, "meter_id": f"mtr_{place}", "meter_name": name} for place, name in enumerate(POISONED)

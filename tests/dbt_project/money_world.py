@@ -5,6 +5,8 @@ Rows are a test's own; the models are run as the SQL that `make run` of the smal
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -37,10 +39,14 @@ TABLES = {
     "staging.stg_stripe__charges": "account_id text, charge_id text, payment_method_id text, advice_code text",
     "staging.stg_stripe__customers": "account_id text, customer_id text, name text, currency text, livemode boolean, "
     "is_deleted boolean, default_payment_method_id text",
-    "staging.stg_stripe__subscriptions": "account_id text, subscription_id text, default_payment_method_id text",
+    "staging.stg_stripe__subscriptions": "account_id text, subscription_id text, default_payment_method_id text, "
+    "pause_behavior text, subscription_schedule_id text",
     "marts.fct_payments": "account_id text, payment_id text, payment_kind text, invoice_id text, outcome text, "
-    "decline_reason text, attempt_number integer, attempted_at timestamp, dispute_status text, received_minor bigint",
-    "marts.fct_invoice_lines": "account_id text, invoice_id text, amount_minor bigint, is_metered boolean",
+    "decline_reason text, attempt_number integer, attempted_at timestamp, dispute_status text, received_minor bigint, "
+    "customer_id text, refunded_minor bigint, disputed_minor bigint",
+    "marts.fct_invoice_lines": "account_id text, invoice_id text, subscription_item_id text, amount_minor bigint, "
+    "discount_minor bigint, is_metered boolean",
+    "intermediate.int_actions_executed": "account_id text, kind text, params json, object_id text, undone_at timestamp",
     "seeds.action_rules": "kind text, name text, currency text, value decimal(18, 6), meaning text",
     "seeds.action_kinds": "kind text, value_months integer, effect_low decimal(9, 6), effect decimal(9, 6), "
     "effect_high decimal(9, 6), amount_share decimal(9, 6), window_days integer, coupon_id text, "
@@ -50,8 +56,16 @@ CUSTOMERS = TABLES["staging.stg_stripe__customers"]
 SUBSCRIPTIONS = (
     "account_id text, subscription_id text, customer_id text, status text, currency text, started_at timestamp, "
 )
-SUBSCRIPTIONS += "has_discount boolean, cancel_at_period_end boolean"
+SUBSCRIPTIONS += "has_discount boolean, canceled_at timestamp"
 GONE = {"is_deleted": False}
+BY_HAND = {
+    "stg_stripe__customer_balance_transactions": "account_id text, customer_id text, balance_transaction_id text, "
+    "transaction_type text, amount_minor bigint, created_at timestamp, is_deleted boolean",
+    "stg_stripe__credit_notes": "account_id text, customer_id text, credit_note_id text, status text, "
+    "created_at timestamp, is_deleted boolean",
+    "stg_stripe__credit_grants": "account_id text, customer_id text, credit_grant_id text, category text, "
+    "created_at timestamp, voided_at timestamp, is_deleted boolean",
+}
 SEEDS = ("decline_reasons", "currencies", "message_templates")
 RULES: dict[str, dict[str, float]] = {
     "retry_payment": {"hours_to_next_attempt": 48, "prior_share": 0.3, "prior_tries": 10, "level_tries": 10}
@@ -69,6 +83,13 @@ def compiled_in(run: Path, *models: str) -> dict[str, str]:
     """The SQL of models, as a run in the state folder `run` has compiled it."""
     at = run / "dbt" / "compiled" / "meterwise" / "models"
     return {name: next(at.rglob(f"{name}.sql")).read_text() for name in models}
+
+
+def slots_of(kind: str) -> list[str]:
+    """The {slots} that the template of a kind names, subject and body."""
+    with (ROOT / "dbt_project" / "seeds" / "message_templates.csv").open(newline="") as file:
+        found = next(row for row in csv.DictReader(file) if row["kind"] == kind and row["locale"] == "en")
+    return re.findall(r"{(\w+)}", found["subject"] + found["body"])
 
 
 def table(bench: Bench, name: str, columns: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -119,7 +140,7 @@ class Collecting:
         """An invoice of its own customer, tried on the days `tries` ago, each with its refusal (None: it was paid).
 
         more: columns of int_invoices, and metered (share of it that is usage), card (on file now), advice, dispute,
-        customer (columns of the customer).
+        customer (columns of the customer). A refusal "pending" is a charge that is still under way.
         """
         is_paid = bool(tries) and tries[-1][1] is None
         metered, card = more.pop("metered", 1.0), more.pop("card", "pm_1")
@@ -136,7 +157,8 @@ class Collecting:
         self.add("staging.stg_stripe__invoices", **told, next_payment_attempt_at=next_at)
         for number, (days, refusal) in enumerate(tries, 1):
             paid: Row = {"payment_id": f"ch_{name}_{number}", "payment_kind": "charge", "invoice_id": name}
-            paid |= {"outcome": "failed" if refusal else "succeeded", "decline_reason": refusal}
+            outcome = "succeeded" if refusal is None else "pending" if refusal == "pending" else "failed"
+            paid |= {"outcome": outcome, "decline_reason": refusal if outcome == "failed" else None}
             paid |= {"attempt_number": number, "attempted_at": END - timedelta(days=days, hours=12)}
             paid |= {"received_minor": 0 if refusal else row["amount_due_minor"], "dispute_status": dispute}
             self.add("marts.fct_payments", **paid)

@@ -24,14 +24,30 @@ MOVES = (
 QUOTES = (
     "int_plan_prices_paired", "int_upgrade_quotes_possible", "int_upgrade_quotes_found", "int_upgrade_quotes_proposed",
 )  # fmt: skip
+CHECKS = ("int_proposals_checked",)
 ALERTS = (
     "int_usage_levels_of_credits", "int_usage_levels_ahead", "int_usage_levels_counted", "int_usage_alerts_found",
     "int_usage_alerts_proposed",
 )  # fmt: skip
 SEEDS = {"_after_ml__seeds.yml": ("action_kinds", "message_templates"), "_dunning__seeds.yml": ("action_rules",)}
-SEEDS |= {"_pricing__seeds.yml": ("elasticity_assumptions",)}
+SEEDS |= {"_pricing__seeds.yml": ("elasticity_assumptions", "contract_locks", "price_rules")}
 INPUTS = {
-    "intermediate.int_as_of": "as_of date",
+    "intermediate.int_as_of": "as_of date, known_until timestamp",
+    "intermediate.int_subscriptions": "subscription_id varchar, customer_id varchar",
+    "intermediate.int_actions_decided": (
+        "recommendation_id varchar, customer_id varchar, conflict_key varchar, decided_on date"
+    ),
+    "intermediate.int_customer_margins": (
+        "customer_id varchar, currency varchar, monthly_revenue_minor bigint, monthly_cost_minor bigint"
+    ),
+    "marts.alerts": "state varchar, is_acknowledged boolean, model_name varchar",
+    "staging.stg_ml__usage_forecast": "as_of date",
+    "staging.stg_ml__churn_risk": "as_of date",
+    "staging.stg_ml__usage_anomaly_runs": "as_of date",
+    "staging.stg_stripe__subscription_schedules": (
+        "subscription_id varchar, status varchar, is_deleted boolean, created_at timestamp,"
+        "phases struct(ends_at timestamp)[]"
+    ),
     "seeds.billing_intervals": "billing_interval varchar, intervals_per_year integer",
     "seeds.currencies": "currency varchar, minor_unit_exponent integer",
     "marts.dim_prices": (
@@ -81,7 +97,8 @@ INPUTS = {
         "price_id varchar, currency varchar, as_of date, period_start timestamp, period_end timestamp,"
         "days_elapsed integer, days_in_period integer, days_remaining integer, included_units decimal(18, 6),"
         "quantity_so_far decimal(18, 6), projected_quantity_low decimal(18, 6),"
-        "projected_quantity_high decimal(18, 6), median_quantity decimal(18, 6), model_version varchar"
+        "projected_quantity_high decimal(18, 6), median_quantity decimal(18, 6),"
+        "run_rate_quantity decimal(18, 6), model_version varchar"
     ),
     "intermediate.int_usage_periods_settled": (
         "subscription_item_id varchar, quantity decimal(18, 6), rated_amount_minor bigint, period_start timestamp,"
@@ -112,7 +129,7 @@ INPUTS = {
 def compiled() -> dict[str, str]:
     """All of the models, compiled once for the tests of this process."""
     with tempfile.TemporaryDirectory() as folder:
-        return compiled_models(Path(folder), *dict.fromkeys((*MOVES, *QUOTES, *ALERTS)))
+        return compiled_models(Path(folder), *dict.fromkeys((*MOVES, *QUOTES, *ALERTS, *CHECKS)))
 
 
 def seed_rows(name: str) -> list[dict[str, str | None]]:
@@ -139,6 +156,7 @@ class PlanBench(Bench):
         self.put("seeds.billing_intervals", [{"billing_interval": "month", "intervals_per_year": 12},
                                              {"billing_interval": "year", "intervals_per_year": 1}])  # fmt: skip
         self.put("seeds.currencies", [{"currency": "usd", "minor_unit_exponent": 2},
+                                      {"currency": "gbp", "minor_unit_exponent": 2},
                                       {"currency": "jpy", "minor_unit_exponent": 0}])  # fmt: skip
 
     def put(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,8 @@
 """Customers of a small price list, each at one boundary of an advice; amounts in minor units.
 
 Small: 5,000 a month with 1,000 calls, 10 a call beyond. Large: 10,000 with 5,000, then 8. Huge: 12,000 with 20,000,
-then 8. So 1,500 calls cost the same on Small and Large. Thin and Thick have no quota: 10 a run, and 5,000 and 1 a run.
+then 8. So 1,500 calls cost the same on Small and Large. Tight, in pounds only, includes no more than Small. Thin and
+Thick have no quota: 10 a run, and 5,000 and 1 a run.
 Periods run from the 10th: 22 days are over, 9 are to come.
 """
 
@@ -19,6 +20,7 @@ PLANS = {
     "small": (1, 5000, 1000, 10, "calls"),
     "large": (2, 10000, 5000, 8, "calls"),
     "huge": (5, 12000, 20000, 8, "calls"),
+    "tight": (6, 13000, 1000, 8, "calls"),
     "thin": (1, 0, 0, 10, "runs"),
     "thick": (2, 5000, 0, 1, "runs"),
 }
@@ -40,8 +42,10 @@ class PlanWorld:
             self.bench.put("staging.stg_stripe__meters", [{"meter_id": meter, "meter_name": meter, "status": "active"}])
         for currency, interval in (("usd", "month"), ("jpy", "month"), ("usd", "year")):
             for name in PLANS:
-                self._price_plan(name, currency, interval)
-        self._price_plan("small", "eur", "month")
+                if name != "tight":
+                    self._price_plan(name, currency, interval)
+        for name, currency in (("small", "eur"), ("small", "gbp"), ("tight", "gbp")):
+            self._price_plan(name, currency, "month")
 
     def _price_plan(self, name: str, currency: str, interval: str) -> None:
         rank, fee, included, unit, meter = PLANS[name]
@@ -85,6 +89,7 @@ class PlanWorld:
         put("marts.fct_mrr_monthly", [{"customer_id": f"cus_{name}", "currency": currency, "mrr_minor": 20000,
                                        "month_start": AS_OF.replace(day=1)}])  # fmt: skip
         shared = {"subscription_id": sub, "customer_id": f"cus_{name}", "currency": currency, "status": "active"}
+        put("intermediate.int_subscriptions", [{"subscription_id": sub, "customer_id": f"cus_{name}"}])
         put("marts.dim_subscriptions", [shared | {"cancel_at_period_end": False} | (dim or {})])
         put("staging.stg_stripe__subscriptions",
             [shared | {"livemode": False, "is_deleted": False, "discounts": []} | (staged or {})])  # fmt: skip
@@ -94,6 +99,7 @@ class PlanWorld:
                    "meter_id": PLANS[plan][4] if part == "usage" else None,
                    "current_period_start": START, "current_period_end": END}  # fmt: skip
             put("staging.stg_stripe__subscription_items", [row | (item or {})])
+        run_rate = so_far * 31 / elapsed if elapsed else None
         middle: float | None = sorted(running)[len(running) // 2 - 1] if running else None
         period = {"subscription_item_id": used, "subscription_id": sub, "customer_id": f"cus_{name}",
                   "meter_id": PLANS[plan][4], "price_id": self.price(plan, "usage", currency, interval),
@@ -101,7 +107,8 @@ class PlanWorld:
                   "days_elapsed": elapsed, "days_in_period": 31, "days_remaining": 31 - elapsed,
                   "included_units": included, "quantity_so_far": so_far, "median_quantity": middle,
                   "projected_quantity_low": min(running, default=so_far),
-                  "projected_quantity_high": max(running, default=so_far), "model_version": "1"}  # fmt: skip
+                  "projected_quantity_high": max(running, default=so_far), "run_rate_quantity": run_rate,
+                  "model_version": "1"}  # fmt: skip
         put("intermediate.int_open_periods_forecast", [period])
         for closed, starts, ends in ((last, LAST, START), (before, BEFORE, LAST)):
             if closed is not None:
@@ -109,7 +116,7 @@ class PlanWorld:
                     [{"subscription_item_id": used, "quantity": closed, "period_start": starts, "period_end": ends,
                       "rated_amount_minor": int(max(closed - (included or 0), 0) * PLANS[plan][3])}])  # fmt: skip
         for number, drawn in ((0, running), (1, following)):
-            self._draw(used, number, drawn, so_far * 31 / elapsed if elapsed else None)
+            self._draw(used, number, drawn, run_rate)
 
     def _draw(self, item: str, number: int, drawn: Sequence[float], run_rate: float | None) -> None:
         numbers: list[int] = list(range(1, len(drawn) + 1))

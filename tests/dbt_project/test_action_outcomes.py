@@ -17,13 +17,17 @@ from tests.dbt_project.outcome_bench import (
     MODELS,
     NEW_YEAR,
     C,
-    Row,
     action,
     at,
+    customers_alike,
+    effects,
     held,
+    measured,
+    only,
     outcome_bench,
     put,
     rows,
+    said_by_runs,
     window,
 )
 
@@ -36,41 +40,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture
 def bench(compiled: dict[str, str]) -> Bench:
     return outcome_bench(compiled)
-
-
-def measured(bench: Bench, arms: dict[str, list[tuple[int, int, bool]]]) -> None:
-    """Windows of treated and held-back customers as given: (MRR before, MRR after 30 days, has churned)."""
-    bench.con.execute(
-        "create or replace table intermediate.int_windows_measured (account_id varchar, customer_id varchar,"
-        " currency varchar, started_on date, horizon_days integer, mrr_minor bigint, usage_change decimal(18, 6),"
-        " is_paid boolean, has_churned boolean)"
-    )
-    for arm, given in arms.items():
-        for number, (before, after, has_churned) in enumerate(given):
-            is_treated = arm == "carried_out"
-            name = f"cus_{number}" if is_treated else f"cus_held{number}"
-            if is_treated:
-                put(bench, "intermediate.int_actions_executed", [action(number)])
-            else:
-                put(bench, "staging.stg_ml__recommendations_said", [held(number)])
-            put(bench, "intermediate.int_windows_measured", [window(name, 0, before)])
-            put(bench, "intermediate.int_windows_measured", [window(name, 30, after, has_churned=has_churned)])
-
-
-def effects(bench: Bench, is_measured: bool = True) -> list[Row]:
-    left_out = {"int_recommendations_summed", "action_effects"} | ({"int_windows_measured"} if is_measured else set())
-    names = [name for name in MODELS if name not in left_out]
-    for name in names:
-        bench.build("intermediate", name)
-    bench.build("marts", "action_effects")
-    return rows(
-        bench, "select * from marts.action_effects where month_start is null order by kind, metric, horizon_days"
-    )
-
-
-def only(found: list[Row], metric: str, horizon: int = 30) -> Row:
-    (row,) = [row for row in found if (row["metric"], row["horizon_days"]) == (metric, horizon)]
-    return row
 
 
 @pytest.mark.parametrize(("treated", "untreated"), [([90, 130, 105, 180, 99], [100, 80, 120, 95, 110, 101]),
@@ -126,30 +95,25 @@ def test_with_nobody_to_compare_with_the_treated_are_told_alone(bench: Bench) ->
 
 
 def test_fewer_than_five_held_back_are_passed_over_for_customers_like_the_treated(bench: Bench) -> None:
-    risks, plans, spans = [], [], []
-    # like C: the same plan, currency, band and size; the others each differ in one of them, or were treated themselves
-    for name, plan, currency, band, mrr in (
-        (C, "growth", "usd", "low", 20_000), ("cus_like", "growth", "usd", "low", 21_000),
-        ("cus_other_plan", "scale", "usd", "low", 20_000), ("cus_other_money", "growth", "eur", "low", 20_000),
-        ("cus_other_risk", "growth", "usd", "high", 20_000), ("cus_larger", "growth", "usd", "low", 90_000),
-        ("cus_treated_too", "growth", "usd", "low", 20_001),
-    ):  # fmt: skip
-        risks.append({"customer_id": name, "as_of": BEGAN - timedelta(3), "horizon_days": 90, "currency": currency,
-                      "risk_band": band, "mrr_minor": mrr})  # fmt: skip
-        plans.append({"customer_id": name, "plan": plan, "known_from": NEW_YEAR})
-        spans.append({"customer_id": name, "currency": currency, "valid_from": NEW_YEAR, "mrr_minor": mrr})
-    put(bench, "marts.churn_risk", risks)
-    put(bench, "intermediate.int_plan_history", plans)
-    put(bench, "intermediate.int_mrr_spans", spans)
+    customers_alike(bench)
     put(bench, "intermediate.int_actions_executed", [
         action(1, customer=C), action(2, BEGAN + timedelta(80), "courtesy_credit", "cus_treated_too"),
+        # found in Stripe after the ledger was lost: nobody knows its kind and currency
+        action(3, customer="cus_recovered") | {"kind": None, "currency": None},
     ])  # fmt: skip
     put(bench, "staging.stg_ml__recommendations_said", [held(number) for number in range(4)])
+    for name in (C, *(f"cus_held{number}" for number in range(4))):
+        put(bench, "intermediate.int_subscriptions", [{"customer_id": name, "has_lived": True, "started_at": NEW_YEAR}])
     found = [row for row in effects(bench, is_measured=False) if row["kind"] == "tier_upgrade"]
-    matched = rows(bench, "select customer_id from intermediate.int_treatment_matches where kind = 'tier_upgrade'")
-    assert matched == [{"customer_id": "cus_like"}]
+    matched = rows(bench, "select kind, customer_id from intermediate.int_treatment_matches order by customer_id")
+    assert [row["customer_id"] for row in matched if row["kind"] == "tier_upgrade"] == [
+        "cus_gone_soon", "cus_grown_since", "cus_like",
+    ]  # fmt: skip
+    assert all(row["kind"] for row in matched)
+    assert rows(bench, "select * from intermediate.int_windows_opened where currency is null") == []
     row = only(found, "mrr_change")
-    assert (row["comparison"], row["is_observational"], row["comparison_n"]) == ("matched", True, 1)
+    assert (row["comparison"], row["is_observational"], row["comparison_n"]) == ("matched", True, 3)
+    assert row["comparison_mean"] == pytest.approx((-1 + 3 + 0) / 3)
     assert only(found, "churn_share")["held_back_n"] == 4
 
 
@@ -177,17 +141,31 @@ def test_a_window_tells_mrr_usage_payments_and_the_end_of_a_customer(bench: Benc
          "paid_at": None if paid is None else midnight + timedelta(paid), "amount_due_minor": 10}
         for made, paid in ((-91, None), (-90, -80), (-1, 1), (0, 29), (40, 95))
     ])  # fmt: skip
+    # one was open as it began, and stayed so; nobody lives there who could leave
+    put(bench, "intermediate.int_actions_executed", [action(2, kind="retry_payment", customer="cus_owes")])
+    put(bench, "marts.fct_invoices", [
+        {"customer_id": "cus_owes", "currency": "usd", "status": "open", "created_at": midnight - timedelta(made),
+         "paid_at": paid, "amount_due_minor": 10} for made, paid in ((20, None), (40, midnight - timedelta(1)))
+    ])  # fmt: skip
+    put(bench, "intermediate.int_subscriptions", [
+        {"customer_id": name, "has_lived": True, "started_at": NEW_YEAR, "ended_at": end}
+        for name, end in ((C, later), ("cus_held1", None), ("cus_owes", midnight - timedelta(9)))
+    ])  # fmt: skip
     put(bench, "intermediate.int_churn_dates", [
         {"customer_id": C, "churned_on": BEGAN + timedelta(30), "cause": "subscription_ended"},
         {"customer_id": C, "churned_on": BEGAN + timedelta(3), "cause": "usage_stopped"},
     ])  # fmt: skip
-    effects(bench, is_measured=False)
+    told_of = effects(bench, is_measured=False)
     found = {
         (row["customer_id"], row["horizon_days"]): row
         for row in rows(bench, "select * from intermediate.int_windows_measured")
     }
     assert {horizon for customer, horizon in found if customer == C} == {0, 30, 90}
-    assert {horizon for customer, horizon in found if customer != C} == {0, 30}
+    assert {horizon for customer, horizon in found if customer == "cus_held1"} == {0, 30}
+    assert (found["cus_held1", 30]["is_paid"], found["cus_held1", 30]["has_churned"]) == (None, False)
+    assert (found["cus_owes", 30]["is_paid"], found["cus_owes", 30]["has_churned"]) == (False, None)
+    of_retries = {(row["metric"], row["horizon_days"]) for row in told_of if row["kind"] == "retry_payment"}
+    assert of_retries == {("paid_share", 30), ("paid_share", 90)}
     told = ("mrr_minor", "usage_change", "is_paid", "has_churned")
     # before: paid too late, one of the two; then 50 calls after 100, and seconds that there were none of before
     assert [found[C, 0][name] for name in told] == [111, None, False, False]
@@ -195,32 +173,66 @@ def test_a_window_tells_mrr_usage_payments_and_the_end_of_a_customer(bench: Benc
     assert [float(found[C, 90][name]) for name in told] == [81, -0.9, 0, 1]
 
 
-def test_advice_held_back_counts_once_from_the_first_day_and_not_when_it_was_carried_out(bench: Bench) -> None:
-    put(bench, "intermediate.int_actions_executed", [action(7)])
+def test_advice_held_back_counts_from_the_day_it_would_have_been_carried_out_and_not_when_it_was(bench: Bench) -> None:
+    executed = [action(7), action(8, BEGAN + timedelta(5)), action(9, kind="usage_alert")]
+    put(bench, "intermediate.int_actions_executed", executed)
     put(bench, "staging.stg_ml__recommendations_said", [
         held(1, date(2026, 3, 9), run_id="r2"), held(1, date(2026, 3, 4)), held(2, is_held_back=False),
-        held(3, recommendation_id="h1:7"),
+        held(3, recommendation_id="h1:7"), held(4, date(2026, 3, 4), "retention_offer"),
+        # the upgrades were carried out one and six days after they were first advised
+        held(5, recommendation_id="h1:8", is_held_back=False), held(5, BEGAN, recommendation_id="h1:8"),
     ])  # fmt: skip
     bench.build("intermediate", "int_treatments")
-    found = rows(bench, "select arm, recommendation_id, started_on from intermediate.int_treatments order by arm")
-    assert [tuple(row.values()) for row in found] == [
-        ("carried_out", "h1:7", BEGAN),
-        ("held_back", "h1:held1", date(2026, 3, 5)),
+    found = rows(bench, "select * from intermediate.int_treatments where arm = 'held_back' order by recommendation_id")
+    assert [(row["recommendation_id"], row["started_on"]) for row in found] == [
+        ("h1:held1", date(2026, 3, 7)),
+        ("h1:held4", date(2026, 3, 5)),
     ]
 
 
+def test_what_a_later_run_of_the_day_says_no_more_stays_said(bench: Bench) -> None:
+    later = held(1, run_id="r2", scored_at=NEW_YEAR + timedelta(hours=1), is_held_back=False)
+    said_by_runs(bench, [held(1), held(2), later])
+    bench.build("staging", "stg_ml__recommendations_said")
+    query = "select recommendation_id, run_id, is_held_back from staging.stg_ml__recommendations_said order by 1"
+    assert [tuple(row.values()) for row in rows(bench, query)] == [("h1:held1", "r2", False), ("h1:held2", "r1", True)]
+
+
+def test_a_customer_counts_once_in_an_arm_however_often_the_advice_came(bench: Bench) -> None:
+    measured(bench, {"carried_out": [(100, 120, False)] * 2, "held_back": [(100, 80, False)] * 5})
+    # a new billing period is a new recommendation, and whoever stays is told again
+    for later in (31, 61):
+        began = BEGAN + timedelta(later)
+        again = held(0, began - timedelta(1), recommendation_id=f"h1:again{later}")
+        put(bench, "staging.stg_ml__recommendations_said", [again])
+        put(bench, "intermediate.int_actions_executed", [action(later, began, customer="cus_0")])
+        for name in ("cus_held0", "cus_0"):
+            put(bench, "intermediate.int_windows_measured", [window(name, days, 100, began) for days in (0, 30)])
+    found = only(effects(bench), "mrr_change")
+    assert (found["treated_n"], found["comparison_n"], found["held_back_n"]) == (2, 5, 5)
+    assert (found["treated_mean"], found["comparison_mean"]) == (pytest.approx(0.2), pytest.approx(-0.2))
+    months = rows(bench, "select distinct month_start from marts.action_effects where month_start is not null")
+    assert months == [{"month_start": BEGAN.replace(day=1)}]
+
+
 def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Bench) -> None:
-    kinds = ("reviewed", "declined", "done", "undone", "left", "untouched")
+    kinds = ("reviewed", "declined", "done", "undone", "left", "untouched", "automatic", "half_done")
     put(bench, "seeds.action_kinds", [{"kind": kind} for kind in kinds])
     done = ["approved", "outcome"]
-    ledger = {"declined": ["declined"], "done": done, "undone": [*done, "compensated"], "left": done,
-              "untouched": ["approved"], "reviewed": ["declined"]}  # fmt: skip
-    for kind, events in ledger.items():
+    # an undo is an action of the same kind, and a person approves it
+    ledger = {"declined": ["declined"], "done": done, "undone": [*done, "compensated"], "undone undo": done,
+              "left": done, "untouched": ["approved"], "reviewed": ["declined"], "automatic": done,
+              "half_done": done, "untouched undo": ["declined"]}  # fmt: skip
+    for name, events in ledger.items():
+        kind, _, undo = name.partition(" ")
+        if "outcome" in events and kind != "half_done" and not undo:
+            did = action(1, kind=kind, customer=f"cus_{kind}") | {"recommendation_id": f"h1:{name}"}
+            put(bench, "intermediate.int_actions_executed", [did])
         for event in ("planned", *events):
-            body = json.dumps({"recommendation_kind": kind} if event == "planned" else {})
+            body = json.dumps({"recommendation_kind": kind, "undoes": undo or None} if event == "planned" else {})
             put(bench, "staging.stg_action_ledger__events", [
-                {"recommendation_id": f"h1:{kind}", "customer_id": f"cus_{kind}", "kind": event, "body": body,
-                 "recorded_at": at(BEGAN, 12)}
+                {"recommendation_id": f"h1:{name}", "customer_id": f"cus_{kind}", "kind": event, "body": body,
+                 "actor_assurance": "service" if name == "automatic" else "os_user"}
             ])  # fmt: skip
     put(bench, "intermediate.int_reviews", [
         {"recommendation_id": "h1:reviewed", "recommendation_kind": "reviewed", "verdict": verdict}
@@ -233,12 +245,13 @@ def test_precision_is_nine_of_ten_until_people_or_events_say_otherwise(bench: Be
     bench.build("intermediate", "int_kind_precision")
     found = {row["kind"]: row for row in rows(bench, "select * from intermediate.int_kind_precision")}
     expected = {"reviewed": (9 + 1.5 / 4) / 11, "declined": 9 / 10.5, "done": 9.5 / 10.5, "undone": 9 / 11,
-                "left": 9 / 10.5, "untouched": 0.9}  # fmt: skip
+                "left": 9 / 10.5, "untouched": 0.9, "automatic": 0.9, "half_done": 0.9}  # fmt: skip
     assert {kind: row["precision"] for kind, row in found.items()} == pytest.approx(expected)
     assert {kind: row["factor"] for kind, row in found.items()} == pytest.approx(
         {kind: min(1, precision / 0.9) for kind, precision in expected.items()}
     )
-    assert {kind: row["judged_n"] for kind, row in found.items()} == {kind: int(kind != "untouched") for kind in kinds}
+    silent = {"untouched", "automatic", "half_done"}
+    assert {kind: row["judged_n"] for kind, row in found.items()} == {kind: int(kind not in silent) for kind in kinds}
     assert found["reviewed"]["reviewed_n"] == 1
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from actions.executors.decision import Decision
 from actions.executors.retry_payment import RetryPayment
-from tests.dbt_project.money_world import AS_OF, DUNNING, END, PLANS, RULES, Collecting, compiled_in
+from tests.dbt_project.money_world import AS_OF, DUNNING, END, PLANS, RULES, Collecting, compiled_in, slots_of
 
 HOUR = timedelta(hours=1)
 RETRIES, INSTALMENTS = "int_retry_payments_proposed", "int_payment_plans_proposed"
@@ -54,7 +54,6 @@ def test_no_other_try_where_it_would_race_annoy_or_be_of_no_use(sql: dict[str, s
         {"customer": {"currency": "eur"}},
         {"customer": {"is_deleted": True}},
     ]
-    others += [{"tries": [(5, reason)]} for reason in ("lost_card", "stolen_card", "do_not_honor", "expired_card")]
     world = Collecting()
     for number, invoice in enumerate(others):
         world.invoice(f"in_{number}", invoice.pop("tries", REFUSED), **invoice)
@@ -67,7 +66,27 @@ def test_a_final_refusal_counts_until_the_customer_has_another_card(sql: dict[st
     world = Collecting()
     for name, card in {"none": None, "same": "pm_1", "other": "pm_2"}.items():
         world.invoice(name, [(5, "stolen_card")], card=card)
-    assert [row["subject_id"] for row in world.proposed(sql, RETRIES)] == ["other"]
+    for reason in ("lost_card", "do_not_honor", "expired_card", "authentication_required"):
+        world.invoice(reason, [(5, reason)])
+    world.invoice("passing", [(5, "odd")])
+    other, passing = world.proposed(sql, RETRIES)
+    assert (other["subject_id"], passing["subject_id"]) == ("other", "passing")
+    # whoever decides reads that another card is asked; the draft to the customer says no reason at all
+    assert json.loads(other["words"])["stripe_tries"].endswith(
+        "Another payment method is on file now, and the next try goes to that one."
+    )
+    assert json.loads(passing["words"])["stripe_tries"] == "Stripe does not try it again by itself."
+    assert set(slots_of("retry_payment_message")) == {"customer", "amount", "invoice_day"}
+
+
+def test_what_is_paid_in_instalments_or_already_under_way_is_not_charged_once_more(sql: dict[str, str]) -> None:
+    world = Collecting()
+    world.invoice("debit", [(9, "odd"), (5, "pending")])
+    for name, undone in {"agreed": None, "undone": END}.items():
+        world.invoice(name, REFUSED)
+        params = json.dumps({"instalments": [], "invoice": name})
+        world.add("intermediate.int_actions_executed", kind="payment_plan", params=params, undone_at=undone)
+    assert [row["subject_id"] for row in world.proposed(sql, RETRIES)] == ["undone"]
 
 
 def test_what_is_left_of_a_partly_paid_invoice_is_what_is_tried_and_the_runner_can_do_it(sql: dict[str, str]) -> None:
@@ -151,7 +170,14 @@ def test_a_plan_is_for_a_bill_that_is_late_large_and_mostly_usage(sql: dict[str,
     world.invoice("no_floor", [(5, "odd")], currency="eur")
     world.invoice("disputed", [(5, "odd")], dispute="needs_response")
     world.invoice("paid", [(9, "odd"), (5, None)])
-    assert [row["subject_id"] for row in world.proposed(sql, INSTALMENTS)] == ["late", "sent"]
+    world.invoice("under_way", [(9, "odd"), (5, "pending")])
+    world.invoice("tried_on", [(5, "odd")], next_at=END + 30 * HOUR)
+    plans = world.proposed(sql, INSTALMENTS)
+    assert [row["subject_id"] for row in plans] == ["late", "sent", "tried_on"]
+    # Stripe would take all of it while instalments are agreed: the reason says so
+    assert [("take the invoice out of that" in json.loads(row["words"])["collection"]) for row in plans] == [
+        False, False, True,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,9 @@ def noted(bench: Bench, prices: dict[str, list[Row]], **customers: list[tuple[in
     put(bench, "marts.fct_invoice_lines", TABLES["marts.fct_invoice_lines"], lines)
     base: Row = {"status": "active", "currency": "usd"}
     subs: list[Row] = [base | {"subscription_id": f"sub_{name}", "customer_id": name} for name in customers]
+    for sub in subs:
+        sub |= {"canceled_at": END} if sub["customer_id"] == "ending" else {}
+    subs += [sub | {"subscription_id": f"{sub['subscription_id']}_2"} for sub in subs if sub["customer_id"] == "two"]
     put(bench, "marts.dim_subscriptions", SUBSCRIPTIONS, subs)
     items: list[Row] = [
         {"subscription_id": f"sub_{name}", "price_id": price, "usage_type": "metered"} | GONE
@@ -89,6 +92,7 @@ def noted(bench: Bench, prices: dict[str, list[Row]], **customers: list[tuple[in
     people: list[Row] = [
         {"customer_id": name, "name": name, "currency": "usd", "livemode": False} for name in customers
     ]
+    people = [one | ({"currency": "eur"} if one["customer_id"] == "owes_euros" else {}) for one in people]
     put(bench, "staging.stg_stripe__customers", CUSTOMERS, [one | GONE for one in people])
     return {row["customer_id"]: row for row in proposed(bench, NOTES)}
 
@@ -114,6 +118,13 @@ def test_a_note_says_how_usage_is_billed_to_those_whose_bill_changed_by_it(bench
     )
     assert InvoiceNote().plan(row["kind"], row["amount_minor"], params, precondition)
     assert (row["expected_value_minor"], row["confidence"], row["period"]) == (0, 1.0, "all")
+
+
+def test_no_note_that_would_not_be_true_of_all_invoices_or_that_the_runner_could_not_leave(bench: Bench) -> None:
+    """Two subscriptions, the last invoice, or another currency than the customer's."""
+    names = ("plain", "two", "ending", "owes_euros")
+    notes = noted(bench, {"p1": FREE_THEN}, **{name: [(0, 1000), (500, 1000)] for name in names})
+    assert set(notes) == {"plain"}
 
 
 @pytest.mark.parametrize(

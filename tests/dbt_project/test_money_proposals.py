@@ -15,6 +15,7 @@ from actions.executors.customer_credit import CustomerCredit
 from tests.dbt_project.compiled import Bench
 from tests.dbt_project.money_world import (
     AS_OF,
+    BY_HAND,
     CUSTOMERS,
     END,
     GONE,
@@ -45,7 +46,7 @@ ANOMALIES += (
 )
 ANOMALIES += "rated_amount_minor bigint, currency text, period_start timestamp, is_unexplained boolean"
 PERIODS = "account_id text, subscription_item_id text, subscription_id text, price_id text, period_start timestamp, "
-PERIODS += "period_end timestamp, is_open boolean, is_trial boolean"
+PERIODS += "period_end timestamp, is_open boolean, is_trial boolean, invoice_id text"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,12 @@ def bench(sql: dict[str, str]) -> Iterator[Bench]:
     caps = [{"kind": "courtesy_credit", "currency": "usd", "floor_minor": 500, "cap_minor": 50000}]
     caps.append({"kind": "courtesy_credit", "currency": "jpy", "floor_minor": 750, "cap_minor": 75000})
     table(made, "seeds.action_caps", "kind text, currency text, floor_minor bigint, cap_minor bigint", caps)
-    put(made, "intermediate.int_as_of", TABLES["intermediate.int_as_of"], [{"as_of": AS_OF, "time_zone": "UTC"}])
+    day: Row = {"as_of": AS_OF, "time_zone": "UTC", "known_until": END + timedelta(days=1)}
+    put(made, "intermediate.int_as_of", f"{TABLES['intermediate.int_as_of']}, known_until timestamp", [day])
+    for name, columns in BY_HAND.items():
+        put(made, f"staging.{name}", columns, [])
+    put(made, "marts.fct_payments", TABLES["marts.fct_payments"], [])
+    put(made, "intermediate.int_actions_executed", TABLES["intermediate.int_actions_executed"], [])
     put(made, "staging.stg_stripe__meters", "account_id text, meter_id text, meter_name text", [])
     put(made, "marts.action_effects", EFFECTS, [])
     yield made
@@ -75,13 +81,25 @@ def bench(sql: dict[str, str]) -> Iterator[Bench]:
 
 
 def spiked(bench: Bench, **spikes: Row) -> dict[str, Row]:
-    """Credits by customer; each spike is of a customer of its own, with what is said of it."""
-    anomalies: list[Row] = []
-    periods: list[Row] = []
+    """Credits by customer; each spike is of a customer of its own, with what is said of it.
+
+    Also said, of the invoice: invoice_status (None: there is none), discount_minor; of the customer: owes (currency of
+    the balance), status (of the subscription).
+    """
+    anomalies, periods, invoices, lines, people, subs = ([] for _ in range(6))
     for name, said in spikes.items():
+        state, discount = said.pop("invoice_status", "paid"), said.pop("discount_minor", 0)
+        billed: Row = {"invoice_id": f"in_{name}", "subscription_item_id": f"si_{name}"}
+        if state is not None:
+            invoices.append({"invoice_id": f"in_{name}", "status": state})
+            lines += [billed | {"amount_minor": 9000, "discount_minor": discount, "is_metered": True}]
+        owner: Row = {"customer_id": name, "currency": said.pop("owes", said.get("currency", "usd"))}
+        people.append(owner | {"name": f"<b>{name}", "livemode": False, "is_deleted": False})
+        living: Row = {"customer_id": name, "subscription_id": f"sub_{name}", "status": said.pop("status", "active")}
+        subs.append(living | {"currency": said.get("currency", "usd")})
         period: Row = {"subscription_item_id": f"si_{name}", "subscription_id": "sub", "price_id": "price"}
         period |= {"period_start": datetime.fromisoformat("2026-09-20"), "is_open": False, "is_trial": False}
-        period |= {"period_end": datetime.fromisoformat("2026-10-20")}
+        period |= {"period_end": datetime.fromisoformat("2026-10-20"), "invoice_id": state and f"in_{name}"}
         periods.append(period | {key: said.pop(key) for key in ("is_open", "is_trial", "period_end") if key in said})
         spike: Row = {"anomaly_id": f"a_{name}", "customer_id": name, "subscription_item_id": f"si_{name}"}
         spike |= {"meter_id": "calls", "kind": "spike", "started_on": date(2026, 10, 1), "ended_on": date(2026, 10, 2)}
@@ -90,9 +108,10 @@ def spiked(bench: Bench, **spikes: Row) -> dict[str, Row]:
         anomalies.append(spike | {"period_start": period["period_start"]} | said)
     put(bench, "marts.usage_anomalies", ANOMALIES, anomalies)
     put(bench, "marts.fct_usage_periods", PERIODS, periods)
-    people: list[Row] = [{"customer_id": name, "name": f"<b>{name}", "currency": "usd"} for name in spikes]
-    people = [one | {"livemode": False, "is_deleted": False} for one in people]
+    put(bench, "intermediate.int_invoices", TABLES["intermediate.int_invoices"], invoices)
+    put(bench, "marts.fct_invoice_lines", TABLES["marts.fct_invoice_lines"], lines)
     put(bench, "staging.stg_stripe__customers", CUSTOMERS, people)
+    put(bench, "marts.dim_subscriptions", SUBSCRIPTIONS, subs)
     return {row["customer_id"]: row for row in proposed(bench, CREDITS)}
 
 
@@ -118,9 +137,15 @@ def test_a_credit_is_for_a_real_spike_that_was_billed_lately_and_between_floor_a
         unlikely={"score": 1.01, "unusual_days": 1},
         last_day={"period_end": END - timedelta(days=30)},
         too_old={"period_end": END - timedelta(days=31)},
+        open_invoice={"invoice_status": "open"},
+        void={"invoice_status": "void"},
+        given_up={"invoice_status": "uncollectible"},
+        never_billed={"invoice_status": None},
+        other_currency={"owes": "eur"},
+        gone={"status": "canceled"},
     )
     assert {name: row["amount_minor"] for name, row in credits.items()} == {
-        "plain": 7000, "at_floor": 500, "at_cap": 50000, "yen": 751, "last_day": 7000,
+        "plain": 7000, "at_floor": 500, "at_cap": 50000, "yen": 751, "last_day": 7000, "open_invoice": 7000,
     }  # fmt: skip
     plain = credits["plain"]
     # nobody knows whether the customer would leave: the credit is a cost and nothing else
@@ -130,6 +155,54 @@ def test_a_credit_is_for_a_real_spike_that_was_billed_lately_and_between_floor_a
     assert json.loads(plain["words"])["customer"] == "b plain"
     params, precondition = json.loads(plain["params"]), json.loads(plain["precondition"])
     assert CustomerCredit().plan(plain["kind"], plain["amount_minor"], params, precondition)
+
+
+def test_a_discount_is_not_given_back(bench: Bench) -> None:
+    """What the spike cost is what was left of its price: a quarter off, halves away from zero."""
+    nobody_is_scored(bench)
+    credits = spiked(
+        bench, quarter={"discount_minor": 2250, "excess_amount_minor": 7002}, free={"discount_minor": 9000}
+    )
+    assert {name: row["amount_minor"] for name, row in credits.items()} == {"quarter": 5252}
+    assert json.loads(credits["quarter"]["words"])["excess_amount"] == "USD 52.52"
+
+
+def test_a_spike_is_not_credited_twice_by_hand_and_by_us(bench: Bench) -> None:
+    nobody_is_scored(bench)
+    spike_day = datetime.fromisoformat("2026-10-01")
+    given: dict[str, dict[str, Row]] = {
+        "stg_stripe__customer_balance_transactions": {
+            "adjusted": {"transaction_type": "adjustment", "amount_minor": -500, "created_at": spike_day},
+            "before": {"transaction_type": "adjustment", "amount_minor": -500, "created_at": spike_day - timedelta(1)},
+            "charged": {"transaction_type": "adjustment", "amount_minor": 500, "created_at": END},
+            "applied": {"transaction_type": "applied_to_invoice", "amount_minor": -500, "created_at": END},
+            "by_us": {"transaction_type": "adjustment", "amount_minor": -500, "created_at": END}
+            | {"balance_transaction_id": "cbtxn_ours"},
+        },
+        "stg_stripe__credit_notes": {
+            "noted": {"status": "issued", "created_at": END},
+            "note_void": {"status": "void", "created_at": END},
+        },
+        "stg_stripe__credit_grants": {
+            "granted": {"category": "promotional", "created_at": END},
+            "bought": {"category": "paid", "created_at": END},
+            "grant_void": {"category": "promotional", "created_at": END, "voided_at": END},
+        },
+    }
+    for name, rows in given.items():
+        said = [{"customer_id": customer} | GONE | row for customer, row in rows.items()]
+        put(bench, f"staging.{name}", BY_HAND[name], said)
+    ours = {"kind": "courtesy_credit", "object_id": "cbtxn_ours"}
+    put(bench, "intermediate.int_actions_executed", TABLES["intermediate.int_actions_executed"], [ours])
+    paid = {"kept": (0, 0), "refunded": (100, 0), "disputed": (0, 100)}
+    put(bench, "marts.fct_payments", TABLES["marts.fct_payments"], [
+        {"customer_id": name, "attempted_at": END, "refunded_minor": back, "disputed_minor": claimed}
+        for name, (back, claimed) in paid.items()
+    ])  # fmt: skip
+    customers = [*paid, *(customer for rows in given.values() for customer in rows)]
+    # what we gave is in the ledger: the proposal stays, so that it is told to be settled
+    credited = {"adjusted", "noted", "granted", "refunded", "disputed"}
+    assert set(spiked(bench, **{name: {} for name in customers})) == set(customers) - credited
 
 
 def revenue(risk: float, base: float, effect: float, felt: int, months: int) -> tuple[float, float]:
@@ -167,14 +240,17 @@ def month(customer: str, mrr_minor: int) -> Row:
 
 def offered(bench: Bench, duration: int = 3, **risks: Row) -> dict[str, Row]:
     """Offers by customer, each with a subscription of USD 300 a month, as `risks` says of it."""
-    living = {key: {name: risk.pop(key) for name, risk in risks.items() if key in risk} for key in ("has_discount",)}
-    base: Row = {"status": "active", "currency": "usd", "started_at": END, "cancel_at_period_end": False}
-    subs: list[Row] = [
-        base
-        | {"customer_id": name, "subscription_id": f"sub_{name}"}
-        | {"has_discount": name in living["has_discount"]}
-        for name in risks
-    ]
+    base: Row = {"status": "active", "currency": "usd", "started_at": END, "has_discount": False, "canceled_at": None}
+    subs: list[Row] = []
+    stripes: list[Row] = []
+    for name, risk in risks.items():
+        stripe = {"subscription_id": f"sub_{name}", "pause_behavior": risk.pop("pause_behavior", None)}
+        stripes.append(stripe | {"subscription_schedule_id": risk.pop("schedule", None)})
+        own = base | {"customer_id": name, "subscription_id": f"sub_{name}"}
+        subs += [own | {"subscription_id": f"sub_{name}_2"}] if risk.pop("has_two", False) else []
+        subs.append(own | {key: risk.pop(key) for key in base if key in risk})
+    columns = TABLES["staging.stg_stripe__subscriptions"]
+    put(bench, "staging.stg_stripe__subscriptions", columns, stripes)
     put(bench, "marts.churn_risk", RISKS, [scored(name, **risk) for name, risk in risks.items()])
     put(bench, "marts.fct_mrr_monthly", MONTHS, [month(name, 30000) for name in risks])
     put(bench, "marts.dim_subscriptions", SUBSCRIPTIONS, subs)
@@ -183,12 +259,8 @@ def offered(bench: Bench, duration: int = 3, **risks: Row) -> dict[str, Row]:
         "account_id text, coupon_id text, percent_off decimal(9, 6), duration_in_months integer, is_valid boolean, "
     )
     put(bench, "staging.stg_stripe__coupons", f"{columns} is_deleted boolean", [coupon | {"is_valid": True} | GONE])
-    put(
-        bench,
-        "marts.dim_customers",
-        "account_id text, customer_id text, name text",
-        [{"customer_id": n} for n in risks],
-    )
+    columns = "account_id text, customer_id text, name text"
+    put(bench, "marts.dim_customers", columns, [{"customer_id": name} for name in risks])
     columns = "account_id text, subscription_id text, precondition text"
     put(bench, "intermediate.int_subscriptions_preconditioned", columns,
         [{"subscription_id": sub["subscription_id"], "precondition": "{}"} for sub in subs])  # fmt: skip
@@ -201,6 +273,9 @@ def test_an_offer_is_worth_what_it_keeps_less_what_it_costs_those_who_stay_too(b
         bench, duration, likely={"probability": 0.9}, unlikely={"probability": 0.17},
         leaving={"probability": 0.9, "treatment": "leaving"}, below_lift={"probability": 0.15},
         discounted={"probability": 0.9, "has_discount": True}, likely_too={"probability": 0.6},
+        ending={"probability": 0.9, "canceled_at": END}, paused={"probability": 0.9, "pause_behavior": "void"},
+        scheduled={"probability": 0.9, "schedule": "sub_sched"}, two={"probability": 0.9, "has_two": True},
+        late={"probability": 0.9, "status": "past_due"},
     )  # fmt: skip
     worth = {}
     for name, risk in (("likely", 0.9), ("likely_too", 0.6), ("unlikely", 0.17)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -252,10 +252,13 @@ def test_nothing_is_told_before_the_end_but_what_must_stop_it(
         {"experiment_id": "up", "customer_id": name, "variant": name, "as_of": AS_OF} for name in ("control", "dearer")
     ]
     bench.put("staging.stg_ml__price_assignments_said", *kept)
-    found, judged, effect, said = told(bench, date.fromisoformat(day), usage, churn)
+    found, judged, effect, said, left = told(bench, date.fromisoformat(day), usage, churn)
 
     assert (found, judged) == (state, verdict)
     assert (effect is not None) == (state == "ended")
+    # the shares that may stop it are half of a comparison, too
+    assert (left is not None) == (state in ("ended", "stopped_by_guardrail"))
+    assert ("rose by half or more" in said) == (verdict == "loser" or state == "stopped_by_guardrail")
     if state == "ended":
         assert f"{100 * (math.exp(usage[0]) - 1):.1f} %" in said
     draft = told(bench, date.fromisoformat(day), usage, churn, is_released="false")
@@ -263,38 +266,26 @@ def test_nothing_is_told_before_the_end_but_what_must_stop_it(
     bench.put("staging.stg_ml__price_assignments_said")
 
 
-def test_days_and_bills_count_before_or_after_to_the_day(bench: Experiments) -> None:
-    bench.put(
-        "staging.stg_ml__price_assignments_said",
-        {"experiment_id": "up", "customer_id": "a", "variant": "dearer", "as_of": AS_OF},
-    )
-    bench.put("intermediate.int_as_of", {"as_of": date(2027, 1, 30)})
-    bench.designs(*design())
-    bench.build("marts", "price_experiment_assignments")
-    days = [date(2026, 8, 8) + timedelta(days=n) for n in range(200)]
-    # 84 days from 9 August, 7 days that do not count, 84 days to 30 January; all others are far off
-    spans = [(date(2026, 8, 9), date(2026, 10, 31), 7), (date(2026, 11, 8), date(2027, 1, 30), 5)]
-    quantity = {day: next((units for first, last, units in spans if first <= day <= last), 999) for day in days}
-    common = {"customer_id": "a", "meter_event_name": "api_calls", "is_counted": True}
-    bench.put("marts.fct_usage_daily", *(common | {"usage_date": day, "quantity": quantity[day]} for day in days))
-    invoice = {"customer_id": "a", "status": "paid", "billing_reason": "subscription_cycle", "discount_minor": 0}
-    periods = [("2026-09-20", 100), ("2026-10-20", 999), ("2026-11-20", 150), ("2026-12-20", 50), ("2027-01-20", 999)]
-    ends = ["2026-10-20", "2026-11-20", "2026-12-20", "2027-01-20", "2027-02-20"]
-    bench.put(
-        "marts.fct_invoices",
-        *(
-            invoice | {"period_start": start, "period_end": end, "subtotal_minor": amount}
-            for (start, amount), end in zip(periods, ends, strict=True)
-        ),
-    )
-    bench.put("intermediate.int_churn_dates", {"customer_id": "a", "churned_on": date(2027, 1, 30)})
-    bench.build("intermediate", "int_price_experiment_measures")
+@pytest.mark.parametrize(("day", "verdict"), [("2027-01-29", "refused"), ("2027-01-30", "ended")])
+def test_what_an_experiment_has_told_stays_when_its_book_goes(bench: Experiments, day: str, verdict: str) -> None:
+    bench.put("intermediate.int_price_books_judged")
+    found = told(bench, date.fromisoformat(day), (0.1, 0.01), (0.0, 0.1))
 
-    query = "select * exclude (account_id, experiment_id, variant, is_control, customer_id)"
-    ((before, after, paid_before, paid_after, left, is_shocked),) = bench.rows(
-        f"{query} from intermediate.int_price_experiment_measures"
-    )
-    assert [float(one) for one in (before, after, paid_before, paid_after)] == pytest.approx(
-        [math.log(7), math.log(5), math.log(100), math.log(100)], abs=1e-8
-    )
-    assert (left, is_shocked) == (date(2027, 1, 30), True)
+    assert found[0] == verdict
+    bench.put("intermediate.int_price_books_judged", {"book": "dearer", "is_refused": False})
+
+
+def test_a_design_that_is_changed_after_its_start_is_refused_and_stopping_it_is_no_change(bench: Experiments) -> None:
+    bench.put("intermediate.int_as_of", {"as_of": date(2027, 1, 15)})
+    query = "select min(refusal), min(fixed) from intermediate.int_price_experiments_judged"
+    bench.designs(*design())
+    ((_, fixed),) = bench.rows(query)
+    kept = {"experiment_id": "up", "customer_id": "cus_1", "variant": "dearer", "as_of": AS_OF, "design": fixed}
+    bench.put("staging.stg_ml__price_assignments_said", kept)
+
+    for change, is_refused in (({}, False), ({"is_released": "false"}, False), ({"ends_on": "2027-02-28"}, True)):
+        bench.designs(*design(**change))
+        ((refusal, _),) = bench.rows(query)
+        assert ("is not what it was then any more" in str(refusal)) == is_refused
+    bench.put("staging.stg_ml__price_assignments_said")
+    bench.put("intermediate.int_as_of", {"as_of": AS_OF})

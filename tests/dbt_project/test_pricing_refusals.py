@@ -33,6 +33,9 @@ WRONG: dict[str, tuple[list[Tier], str, str]] = {
     "mode": ([REST | {"tiers_mode": "lunar"}], "tiers_mode", "lunar"),
     "nameless": ([REST | {"price_id": ""}], "names no price", "nameless,,"),
     "flat_bound": ([REST | {"tiers_mode": "per_unit", "up_to": "5"}], "only a graduated or volume", "per_unit"),
+    "sized_tiers": ([QUOTA | {"package_size": "1000"}, REST], "by the package", "1000,0,,1000"),
+    "sized_units": ([REST | {"tiers_mode": "per_unit", "package_size": "1000"}], "by the package", "0.4,,1000"),
+    "unsized": ([{"unit_amount_decimal": "0.4", "package_rounding": "down"}], "by the package", "0.4,,,down"),
     "mixed": ([QUOTA, REST | {"tiers_mode": "volume"}], "disagree", "graduated"),
     "twice": ([REST, REST | NAMED | {"plan": "Growth"}], "another name", "growth"),
     "intervals": ([REST | NAMED], "by price_id", "api_calls"),
@@ -66,6 +69,8 @@ def test_a_book_that_nobody_can_understand_is_refused_with_its_row_and_others_go
     bench.book("someday", REST, starts_on="next spring")
     bench.book("double", REST)
     bench.add("seeds.price_books", book="double")
+    for table, column in {"price_books": "book", "price_book_tiers": "book", "contract_locks": "note"}.items():
+        bench.add(f"seeds.{table}", **{column: None})  # an empty line
     bench.book("today", REST)
     bench.add("seeds.price_book_tiers", book="unheard_of", price_id="p", currency="usd", unit_amount_decimal="1")
     bench.book("right", QUOTA, REST | {"unit_amount_decimal": "0.35"})
@@ -100,6 +105,15 @@ def test_a_book_whose_names_match_nothing_reaches_nobody(bench: PricingBench) ->
     assert bench.customers("elsewhere")["c"]["reach"] == "not_reached"
 
 
+def test_a_row_whose_name_fits_no_price_is_named_though_the_others_count(bench: PricingBench) -> None:
+    bench.book("half", QUOTA, REST, REST | NAMED | {"meter_event_name": "api_call"})
+    bench.build()
+
+    rows = bench.rows("select rows_without_price from marts.pricing_scenarios where book = 'half' and segment = 'all'")
+    assert [row["rows_without_price"] for row in rows] == ["half,,,,api_call,usd,graduated,,,0.4,,,,"]
+    assert bench.customers("half")["c"]["after_unchanged_usage_minor"] == 1200
+
+
 def test_a_book_that_breaks_a_rule_is_refused_in_words_that_name_it(bench: PricingBench) -> None:
     """900 a month for a subscription and .01 a call by unit_costs; at 4,000 calls today's bill is 900."""
     bench.add("seeds.competitor_prices", competitor="Acme", meter_event_name="api_calls", currency="usd",
@@ -121,15 +135,27 @@ def test_a_book_that_breaks_a_rule_is_refused_in_words_that_name_it(bench: Prici
     assert "most_above_competitor" not in found["rich"]["refusal"]  # 2,400 is within a quarter above 2,000
 
 
+COSTS, RULES = "unit_costs has no number, or several, for usd", "price_rules has no number, or several, for"
+ANSWER = "insert into seeds.elasticity_assumptions (response, low, mid, high) values"
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        ("delete from seeds.unit_costs where meter_event_name = 'api_calls'", "no row in unit_costs"),
-        ("update seeds.unit_costs set unit_cost_decimal = 'little'", "no row in unit_costs"),
-        ("update seeds.price_rules set value = 'much' where rule = 'min_margin'", "no number for min_margin"),
+        ("delete from seeds.unit_costs where meter_event_name = 'api_calls'", f"{COSTS} api_calls"),
+        ("update seeds.unit_costs set unit_cost_decimal = 'little'", f"{COSTS} api_calls"),
+        ("update seeds.unit_costs set unit_cost_decimal = 'x' where note like '%month'", f"{COSTS} subscription"),
+        ("insert into seeds.unit_costs values ('subscription', 'USD', '1', '')", f"{COSTS} subscription"),
+        ("update seeds.price_rules set value = 'much' where rule = 'min_margin'", f"{RULES} min_margin"),
+        ("insert into seeds.price_rules values ('most_shocked_share', '1', '')", f"{RULES} most_shocked_share"),
+        ("delete from seeds.price_rules where rule = 'bill_shock_share'", f"{RULES} bill_shock_share"),
+        (f"{ANSWER} ('usage', '-0.1', '-0.2', '-0.3')", "or stands twice: usage,-0.1,-0.2,-0.3"),
+        (f"{ANSWER} ('usage', '0.1', '0.2', '0.3')", "or stands twice: usage,0.1"),
+        (f"{ANSWER} ('churn', '1', '2', '3'), ('churn', '2', '2', '2')", "or stands twice: churn,1,2,3"),
+        ("insert into seeds.contract_locks values (null, ' ', '2030-01-01', 'form 12')", "2030-01-01,form 12"),
     ],
 )
-def test_a_margin_that_nobody_knows_refuses(bench: PricingBench, spoil: str, words: str) -> None:
+def test_what_nobody_knows_of_a_book_refuses_it(bench: PricingBench, spoil: str, words: str) -> None:
     bench.con.execute(spoil)
     bench.book("b", QUOTA, REST)
     bench.build()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from actions.executors import for_kind
+from actions.executors.shapes import check_shape
 from tests.dbt_project.plan_bench import AS_OF
 from tests.dbt_project.plan_world import DRAWS, END, START, PlanWorld, paths
 
@@ -40,9 +41,15 @@ CASES: dict[str, dict[str, Any]] = {
     "trial": {"running": PASSES},
     "gauge": {"running": PASSES},
     "over": {"running": PASSES, "elapsed": 31},
+    # these pay 10 a unit, 8 from the 1,001st and 5 from the 2,001st on
+    "first_period": {"plan": "thin", "so_far": 500, "last": None, "before": None, "running": PASSES},
+    "passed_it_last_time": {"plan": "thin", "so_far": 500, "last": 1001, "running": PASSES},
+    "goes_beyond": {"plan": "thin", "so_far": 500, "last": 1500, "running": paths((DRAWS, 2100))},
 }
+STEPPED = ("first_period", "passed_it_last_time", "goes_beyond")
 TOLD = {"likely": "quota", "on_the_edge": "quota", "spends": "spend", "spends_more": "spend", "yen": "spend",
-        "has_another": "quota", "ends_with_the_period": "quota"}  # fmt: skip
+        "has_another": "quota", "ends_with_the_period": "quota", "first_period": "tier_edge",
+        "goes_beyond": "tier_edge"}  # fmt: skip
 
 
 def forecast(world: PlanWorld, name: str, a_day: float) -> None:
@@ -92,6 +99,20 @@ def world() -> PlanWorld:
           "period_end": END, "path": path, "drawn_minor": drawn}
          for line, all_drawn in (("usage", mine), ("x", [1000] * DRAWS)) for path, drawn in enumerate(all_drawn, 1)],
     )  # fmt: skip
+    made.tiers("price_stepped", "usd", "graduated", [(0, 1000, 10, 0), (1000, 2000, 8, 0), (2000, None, 5, 0)])
+    for name in STEPPED:
+        made.bench.con.execute(
+            "update intermediate.int_open_periods_forecast set price_id = 'price_stepped'"
+            " where subscription_item_id = ?", [f"si_{name}_usage"],
+        )  # fmt: skip
+    # the running period of this one ends at noon: its last day counts
+    made.customer("ends_at_noon", so_far=1200, last=500, running=paths((DRAWS, 1500)))
+    opened(made, "ends_at_noon")
+    forecast(made, "ends_at_noon", 50)
+    made.bench.con.execute(
+        "update intermediate.int_open_periods_forecast set period_end = '2026-11-10 12:00:00'"
+        " where subscription_item_id = 'si_ends_at_noon_usage'"
+    )
     made.alerts()
     return made
 
@@ -118,17 +139,19 @@ def test_stripe_counts_from_now_so_that_an_alert_asks_for_what_is_missing(alerts
     assert missing(alerts["spends"]) == 1500 - 1200
     assert missing(alerts["spends_more"]) == 1750 - 1200
     assert missing(alerts["yen"]) == 1750 - 1200
+    assert [missing(alerts[name]) for name in ("first_period", "goes_beyond")] == [1001 - 500, 2001 - 500]
 
 
 def test_the_chance_is_the_share_of_paths_and_the_day_that_of_the_median(alerts: Proposals) -> None:
-    # the median path adds 1,100 calls in the ten days that reach into the period's last one, 110 a day
+    # the period ends as the 10th begins, so nine days are left
     edge, likely = alerts["on_the_edge"], alerts["likely"]
     assert (likely["confidence"], edge["confidence"]) == (0.5, 1.0)
     assert edge["said"]["date"] == str(AS_OF + timedelta(days=1))
     spends = alerts["spends"]
-    # 400 in ten days, 300 of them missing
-    assert spends["said"]["date"] == str(AS_OF + timedelta(days=ceil(300 / 40)))
-    assert date.fromisoformat(likely["said"]["date"]) == END.date()
+    # 400 in nine days, 300 of them missing
+    assert spends["said"]["date"] == str(AS_OF + timedelta(days=ceil(300 * 9 / 400)))
+    assert date.fromisoformat(likely["said"]["date"]) == END.date() - timedelta(days=1)
+    assert alerts["ends_at_noon"]["said"]["date"] == str(END.date())
 
 
 def test_the_end_of_a_prepaid_credit_is_told_for_the_line_that_draws_most_of_it(alerts: Proposals) -> None:
@@ -144,6 +167,7 @@ def test_the_runner_takes_every_alert_as_it_is(alerts: Proposals) -> None:
         params, precondition = json.loads(said["params"]), json.loads(said["precondition"])
         steps = for_kind("usage_alert", params).plan("usage_alert", said["amount_minor"], params, precondition)
         assert for_kind("usage_alert", params).describe(steps, precondition)
+        check_shape(steps[0])
 
 
 Tiers = Sequence[tuple[int, int | None, Decimal, int]]

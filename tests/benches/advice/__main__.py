@@ -32,6 +32,9 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asked.add_argument("groups", nargs="*", metavar="GROUP", help=f"these only: {', '.join(GROUPS)}")
     asked.add_argument("--only", choices=list(GROUPS), action="append", default=[], help="the same, may be repeated")
+    asked.add_argument(
+        "--draws", type=int, default=1, help="of experiments: how many, five effects or six each; 1 if not given"
+    )
     asked.add_argument("--folder", type=Path, help="where the companies are kept, instead of a folder that goes away")
     options = asked.parse_args()
     os.umask(0o077)
@@ -44,7 +47,8 @@ def main() -> None:
         module = importlib.import_module(f"tests.benches.advice.{GROUPS[name]}")
         must |= getattr(module, "MUST", {})
         with tempfile.TemporaryDirectory(prefix="meterwise-bench-") as folder:
-            figures = getattr(module, name)(options.folder or Path(folder))
+            more = {"draws": options.draws} if name == "experiments" else {}
+            figures = getattr(module, name)(options.folder or Path(folder), **more)
         print("\n".join(table(figures, must, {})), flush=True)
         flat |= figures
     out = data_folder() / "bench" / "advice.json"

@@ -1,8 +1,9 @@
 """Courtesy credits against the sandbox's truth: `python -m tests.benches.advice.credits`, or the group of bench-advice.
 
 The truth of a credit is what the bill of each period was more by the true excess, rated by an oracle that shares no
-code with the warehouse. What is judged is every spike of a company's whole history for which the rule as it stands
-would have given a credit, not only those of the last weeks, of which a company has few.
+code with the warehouse, less the share that Stripe's invoice took off as a discount. What is judged is every spike of
+a company's whole history for which the rule as it stands would have given a credit, not only those of the last weeks,
+of which a company has few.
 """
 
 from __future__ import annotations
@@ -138,12 +139,16 @@ def excess_of(truth: Iterable[Mapping[str, Any]], item: Item, first: date, last:
 
 
 def owed(con: duckdb.DuckDBPyConnection, item: str, days: Mapping[date, Decimal]) -> int:
-    """What the bills were more by these units, each period by its own price."""
+    """What the bills were more by these units, each period by its own price, after the discounts of its lines."""
     by_period: dict[Any, Decimal] = defaultdict(Decimal)
     bills: dict[Any, tuple[dict[str, Any], str, Decimal]] = {}
+    discounts: dict[Any, float] = {}
     for day, units in days.items():
         row = con.execute(
-            "select period_start, payload, periods.currency, periods.quantity from warehouse.marts.fct_usage_periods "
+            "select period_start, payload, periods.currency, periods.quantity, "
+            "(select sum(discount_minor) / sum(amount_minor) from warehouse.marts.fct_invoice_lines as lines "
+            "where lines.invoice_id = periods.invoice_id "
+            "and lines.subscription_item_id = periods.subscription_item_id) from warehouse.marts.fct_usage_periods "
             "as periods inner join warehouse.raw_stripe.prices on prices.id = periods.price_id "
             "where subscription_item_id = ? and cast(period_start as date) <= ? "
             "order by period_start desc, loaded_at desc limit 1",
@@ -151,8 +156,11 @@ def owed(con: duckdb.DuckDBPyConnection, item: str, days: Mapping[date, Decimal]
         ).fetchone()
         if row is not None:
             by_period[row[0]] += units
-            bills[row[0]] = (json.loads(row[1]), row[2], row[3])
-    return sum(bill(bills[at], bills[at][2]) - bill(bills[at], bills[at][2] - more) for at, more in by_period.items())
+            bills[row[0]], discounts[row[0]] = (json.loads(row[1]), row[2], row[3]), float(row[4] or 0)
+    return sum(
+        round((bill(bills[at], bills[at][2]) - bill(bills[at], bills[at][2] - more)) * (1 - discounts[at]))
+        for at, more in by_period.items()
+    )
 
 
 def bill(terms: tuple[dict[str, Any], str, Decimal], quantity: Decimal) -> int:

@@ -31,7 +31,8 @@ decided as (
             {{ from_epoch(text_in_json('ledger.body', '$.server_at')) }},
             cast(plans.planned_as_of as timestamp),
             ledger.recorded_at
-        ) as date)) as decided_on
+        ) as date)) as decided_on,
+        bool_or(ledger.kind = 'declined') as is_declined
 
     from ledger
     left join plans

@@ -1,9 +1,12 @@
+{% set cost = share_of_money('anomalies.excess_amount_minor', 'billed.net_share') %}
 with
 
 -- a spike that a new price or a new meter explains is no accident
 anomalies as (select * from {{ ref('usage_anomalies') }} where kind = 'spike' and is_unexplained),
 current_days as (select * from {{ ref('int_as_of') }}),
 periods as (select * from {{ ref('fct_usage_periods') }}),
+invoices as (select * from {{ ref('int_invoices') }} where status in ('open', 'paid')),
+lines as (select * from {{ ref('fct_invoice_lines') }} where is_metered),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
 risks as ({{ risks_ahead() }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'courtesy_credit'),
@@ -13,6 +16,19 @@ rules as (
 ),
 -- no cap for a currency: no credit in it
 caps as (select * from {{ ref('action_caps') }}),
+
+-- what a discount left of the price; what is void, written off, or on no invoice was not paid
+billed as (
+
+    select
+        {{ columns_of('lines', ['account_id', 'invoice_id', 'subscription_item_id']) }},
+        {{ share_of('sum(lines.amount_minor - coalesce(lines.discount_minor, 0))', 'sum(lines.amount_minor)') }}
+            as net_share
+    from lines
+    inner join invoices on {{ same_keys('lines', 'invoices', ['account_id', 'invoice_id']) }}
+    group by lines.account_id, lines.invoice_id, lines.subscription_item_id
+
+),
 
 found as (
 
@@ -29,7 +45,7 @@ found as (
         anomalies.quantity,
         anomalies.expected_quantity,
         anomalies.excess_quantity,
-        anomalies.excess_amount_minor,
+        {{ cost }} as excess_amount_minor,
         anomalies.currency,
         cast(anomalies.period_start as timestamp) as period_start,
         periods.subscription_id,
@@ -37,12 +53,11 @@ found as (
         anomalies.rated_amount_minor as period_amount_minor,
         caps.floor_minor,
         caps.cap_minor,
-        least({{ share_of_money('anomalies.excess_amount_minor', 'kinds.amount_share') }}, caps.cap_minor)
-            as amount_minor,
+        least({{ share_of_money(cost, 'kinds.amount_share') }}, caps.cap_minor) as amount_minor,
         cast({{ chance_of_spike('anomalies.score', 'anomalies.unusual_days') }} as decimal(9, 6)) as confidence,
         rules.least_confidence,
         -- revenue of the last period without the spike itself
-        greatest(coalesce(months.mrr_minor, 0) - anomalies.excess_amount_minor, 0) as mrr_minor,
+        greatest(coalesce(months.mrr_minor, 0) - {{ cost }}, 0) as mrr_minor,
         -- nobody who has not been scored, or has cancelled, is kept by it
         coalesce(risks.probability, 0) as risk,
         coalesce(risks.base_rate, 0) as base_rate,
@@ -58,11 +73,11 @@ found as (
     cross join kinds
     cross join rules
     inner join caps
-        on
-            kinds.kind = caps.kind
-            and anomalies.currency = caps.currency
+        on kinds.kind = caps.kind and anomalies.currency = caps.currency
     inner join periods
         on {{ same_keys('anomalies', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
+    inner join billed
+        on {{ same_keys('periods', 'billed', ['account_id', 'invoice_id', 'subscription_item_id']) }}
     left join effects
         on anomalies.account_id = effects.account_id
     left join months
@@ -75,7 +90,6 @@ found as (
         anomalies.excess_amount_minor > 0
         -- what the spike cost is known when its period is over; the window runs from then
         and not periods.is_open
-        -- what Stripe did not bill is not given back
         and not periods.is_trial
         and anomalies.ended_on <= current_days.as_of
         and periods.period_end > current_days.as_of - kinds.window_days

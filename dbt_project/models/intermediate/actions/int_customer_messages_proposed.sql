@@ -1,5 +1,5 @@
-{# A draft to the customer beside each recommendation whose kind has a template for it, in the language that it
-   prefers where the template is there in it, else in English; and the proposal that a person approves its text. #}
+{# A draft to the customer beside each recommendation whose kind has a template for it, in the language that it prefers
+   (de-AT: else de) where the template is there in it, else in English; and the proposal that a person approves its text. #}
 with
 
 proposals as (select * from {{ ref('int_proposals_worded') }} where not is_held_back),
@@ -17,7 +17,7 @@ ranked as (
         templates.body as body_template,
         row_number() over (
             partition by proposals.account_id, proposals.recommendation_id
-            order by templates.locale = 'en' asc
+            order by templates.locale = 'en' asc, length(templates.locale) desc
         ) as choice
     from proposals
     inner join customers
@@ -27,7 +27,10 @@ ranked as (
     inner join templates
         on
             proposals.kind || '_message' = templates.kind
-            and templates.locale in ('en', customers.preferred_locale)
+            and (
+                templates.locale in ('en', customers.preferred_locale)
+                or customers.preferred_locale like templates.locale || '-%'
+            )
 
 ),
 
@@ -85,7 +88,8 @@ identified as (
 
 select
     identified.*,
-    decided.recommendation_id is not null as is_settled
+    decided.recommendation_id is not null as is_settled,
+    coalesce(decided.is_declined, false) as is_declined
 from identified
 left join decided
     on

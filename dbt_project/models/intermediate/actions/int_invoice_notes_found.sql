@@ -10,7 +10,14 @@ invoices as (
         and finalized_at is not null
 ),
 lines as (select * from {{ ref('fct_invoice_lines') }} where is_metered),
-subscriptions as (select * from {{ ref('dim_subscriptions') }} where status in ('active', 'past_due')),
+-- a note stands on all invoices of a customer, so there is one kind of them; who has cancelled gets no more
+subscriptions as (
+    select
+        *,
+        count(*) over (partition by account_id, customer_id) as subscriptions_living
+    from {{ ref('dim_subscriptions') }}
+    where status not in ('canceled', 'incomplete', 'incomplete_expired')
+),
 items as (select * from {{ ref('stg_stripe__subscription_items') }} where usage_type = 'metered' and not is_deleted),
 sentences as (select * from {{ ref('int_metered_prices_worded') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'invoice_note'),
@@ -26,9 +33,7 @@ used as (
         sum(amount_minor) as usage_minor
 
     from lines
-    group by
-        account_id,
-        invoice_id
+    group by account_id, invoice_id
 
 ),
 
@@ -67,9 +72,11 @@ noted as (
         on
             {{ same_keys('items', 'sentences', ['account_id', 'price_id']) }}
             and subscriptions.currency = sentences.currency
-    group by
-        items.account_id,
-        items.subscription_id
+    where
+        subscriptions.subscriptions_living = 1
+        and subscriptions.status in ('active', 'past_due')
+        and subscriptions.canceled_at is null
+    group by items.account_id, items.subscription_id
 
 ),
 

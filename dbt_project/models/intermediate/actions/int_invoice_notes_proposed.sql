@@ -21,7 +21,7 @@ noted as (
     from invoices
     cross join footers
     inner join customers
-        on {{ same_keys('invoices', 'customers', ['account_id', 'customer_id']) }}
+        on {{ same_keys('invoices', 'customers', ['account_id', 'customer_id', 'currency']) }}
     inner join currencies
         on invoices.currency = currencies.currency
 

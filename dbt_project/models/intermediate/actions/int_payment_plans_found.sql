@@ -1,11 +1,11 @@
-{# Open invoices that have been due for some days and are mainly usage, with what became of the account's own invoices
-   that were as late (a Beta). What a plan saves is a share of what would not have come in: an assumption (action_kinds). #}
+{# Open invoices that have been due for some days and are mainly usage, in no dispute and with no charge under way, with
+   what became of the account's own invoices that were as late (a Beta). What a plan saves is a share of what would not have come in: an assumption (action_kinds). #}
 with
 
 receivables as (select * from {{ ref('fct_receivables_ageing') }}),
 invoices as (select * from {{ ref('int_invoices') }} where finalized_at is not null),
 lines as (select * from {{ ref('fct_invoice_lines') }} where amount_minor > 0),
-tries as (select * from {{ ref('int_invoice_tries') }} where is_disputed),
+tries as (select * from {{ ref('int_invoice_tries') }} where is_disputed or outcome = 'pending'),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 currencies as (select * from {{ ref('currencies') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'payment_plan'),
@@ -31,7 +31,7 @@ composed as (
 
 ),
 
-disputed as (
+unsettled as (
 
     select distinct
         account_id,
@@ -104,14 +104,14 @@ found as (
     cross join kinds
     left join late
         on receivables.account_id = late.account_id
-    left join disputed
-        on {{ same_keys('receivables', 'disputed', ['account_id', 'invoice_id']) }}
+    left join unsettled
+        on {{ same_keys('receivables', 'unsettled', ['account_id', 'invoice_id']) }}
     where
         receivables.days_past_due >= rules.days_past_due
         and receivables.amount_remaining_minor >= floors.value
         and composed.metered_share >= rules.metered_share
         and rules.instalments >= 2
-        and disputed.invoice_id is null
+        and unsettled.invoice_id is null
 
 )
 

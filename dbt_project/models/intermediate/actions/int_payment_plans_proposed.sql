@@ -4,9 +4,8 @@
 with
 
 invoices as (select * from {{ ref('int_payment_plans_found') }}),
-templates as (
-    select * from {{ ref('message_templates') }} where kind = 'payment_plan_escalation' and locale = 'en'
-),
+words as (select * from {{ ref('message_templates') }} where locale = 'en'),
+templates as (select * from words where kind = 'payment_plan_escalation'),
 
 dated as (
 
@@ -87,6 +86,7 @@ proposed as (
         {{ as_json_text({
             'amount': money_to_text('dated.amount_remaining_minor', 'dated.currency', 'dated.minor_unit_exponent'),
             'customer': safe_name('dated.name', 'dated.customer_id'), 'days': as_text('dated.days_past_due'),
+            'collection': fill_template('tries.body', {'next_attempt': date_text('dated.next_payment_attempt_at')}),
             'escalation': fill_template('templates.body', {'decide_days': as_text('dated.decide_within_days')}),
             'first_amount': money_to_text('split.first_minor', 'dated.currency', 'dated.minor_unit_exponent'),
             'first_due': date_text('dated.begins_on'), 'instalments': as_text('dated.instalments'),
@@ -112,6 +112,8 @@ proposed as (
     inner join split
         on {{ same_keys('dated', 'split', ['account_id', 'invoice_id']) }}
     cross join templates
+    inner join words as tries
+        on tries.kind = 'payment_plan_' || case when dated.next_payment_attempt_at is null then 'last' else 'next' end
 
 )
 

@@ -1,5 +1,5 @@
 {# Which move is advised: upwards to a plan that is cheaper on enough paths and on their mean, or where usage
-   presses on the quota in two periods; downwards to one that is cheaper on nearly all paths and was in the last two
+   presses on the quota in two periods and the other plan includes more; downwards to one that is cheaper on nearly all paths and was in the last two
    whole periods. Of several plans the one that costs least. What the item that presses most says stands for the
    subscription. #}
 {% set move = ['account_id', 'subscription_id', 'next_product_id'] %}
@@ -41,9 +41,9 @@ described as (
             'as_of', 'meter_id', 'period_start', 'period_end', 'days_elapsed', 'days_in_period', 'days_remaining',
             'quantity_so_far', 'projected_quantity_low', 'projected_quantity_high', 'model_version',
         ]) }},
-        coalesce(periods.median_quantity, periods.quantity_so_far) as projected_quantity,
+        coalesce(periods.median_quantity, periods.run_rate_quantity, periods.quantity_so_far) as projected_quantity,
         {{ columns_of('pressures', ['used_share', 'last_share', 'last_quantity', 'projected_share', 'near_chance']) }},
-        coalesce(pressures.is_pressed, false) as is_pressed,
+        coalesce(pressures.is_pressed and moves.next_included_units > moves.included_units, false) as is_pressed,
         row_number() over (
             partition by {{ columns_of('moves', move) }}
             order by

@@ -1,6 +1,7 @@
 {# Where a subscription could move. A plan moves as a whole: an item of the plan's product without a counterpart on
    the other plan stops the move, and so does what Stripe or the runner would refuse: a subscription that is not
-   active, ends, is paused, waits for a schedule, or holds two plans. #}
+   active, ends, is paused, waits for a schedule, or holds two plans. What a contract locks is rated all the same, so that
+   it can be said what was refused. #}
 with
 
 subscriptions as (select * from {{ ref('dim_subscriptions') }} where status = 'active' and not cancel_at_period_end),
@@ -15,6 +16,7 @@ staged as (
 items as (select * from {{ ref('stg_stripe__subscription_items') }} where not is_deleted),
 prices as (select * from {{ ref('dim_prices') }} where plan_rank is not null),
 pairs as (select * from {{ ref('int_plan_prices_paired') }}),
+locks as ({{ price_locks() }}),
 
 plan_items as (
 
@@ -32,6 +34,7 @@ plan_items as (
         prices.interval_count,
         prices.product_id,
         prices.product_name,
+        locks.locked_until,
         count(*) over by_subscription as items_moved,
         sum(case when prices.usage_type = 'metered' then 1 else 0 end) over by_subscription as metered_items,
         min(prices.product_id) over by_subscription = max(prices.product_id) over by_subscription as is_one_plan
@@ -43,6 +46,8 @@ plan_items as (
         on {{ same_keys('items', 'staged', ['account_id', 'subscription_id']) }}
     inner join prices
         on {{ same_keys('items', 'prices', ['account_id', 'price_id']) }}
+    left join locks
+        on {{ same_keys('items', 'locks', ['account_id', 'subscription_id']) }}
     window by_subscription as (partition by items.account_id, items.subscription_id)
 
 ),

@@ -92,7 +92,7 @@ drawn_moves as (
         move_number,
         {{ draws }} as draws,
         sum(case when draw > 0 and next_minor < current_minor then 1 else 0 end) as draws_cheaper,
-        sum(case when draw < 0 and next_minor <= current_minor then 1 else 0 end) as closed_cheaper,
+        sum(case when draw < 0 and next_minor < current_minor then 1 else 0 end) as closed_cheaper,
         {{ divide_half_up('sum(case when draw > 0 then current_minor end)', draws) }} as current_cost_minor,
         {{ divide_half_up('sum(case when draw > 0 then next_minor end)', draws) }} as next_cost_minor,
         {{ quantile_of(spent, '0.1') }} as difference_low_minor,

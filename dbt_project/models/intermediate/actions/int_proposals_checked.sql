@@ -35,26 +35,29 @@ scored_days as (
     {% endfor %}
 ),
 
-margined as (
+paid as (
     select
         proposals.*,
-        coalesce({{ share_of(
-            'margins.monthly_revenue_minor + proposals.monthly_change_minor - margins.monthly_cost_minor',
-            'margins.monthly_revenue_minor + proposals.monthly_change_minor'
-        ) }}, {{ cast_or_null(text_in_json('proposals.evidence', '$.margin'), 'decimal(18, 6)') }}) as margin
+        margins.monthly_cost_minor as cost_minor,
+        margins.monthly_revenue_minor + proposals.monthly_change_minor as paid_minor
     from proposals
-    left join margins
-        on
-            proposals.account_id = margins.account_id
-            and proposals.customer_id = margins.customer_id
-            and proposals.currency = margins.currency
+    left join margins on {{ same_keys('proposals', 'margins', ['account_id', 'customer_id', 'currency']) }}
+),
+
+margined as (
+    select
+        *,
+        coalesce(
+            -- a forecast change may take off more than the last bill was: of what is not paid there is no share
+            case when paid_minor > 0 then {{ share_of('paid_minor - cost_minor', 'paid_minor') }} end,
+            {{ cast_or_null(text_in_json('evidence', '$.margin'), 'decimal(18, 6)') }}
+        ) as margin
+    from paid
 ),
 
 last_decided as (
     select
-        account_id,
-        customer_id,
-        conflict_key,
+        {{ columns_of('decided', ['account_id', 'customer_id', 'conflict_key']) }},
         max(decided_on) as decided_on
     from decided
     group by account_id, customer_id, conflict_key
@@ -66,9 +69,7 @@ checked as (
         kinds.most_share,
         kinds.hold_back_share,
         coalesce(
-            margined.customer_id
-            || ' '
-            || {{ conflict_key('margined.kind', 'kinds.conflict_group') }},
+            margined.customer_id || ' ' || {{ conflict_key('margined.kind', 'kinds.conflict_group') }},
             margined.recommendation_id
         ) as conflict_key,
         decided.recommendation_id is not null as is_settled,
@@ -79,38 +80,31 @@ checked as (
             and coalesce(scored_days.as_of < current_days.as_of, true)
         ) as is_stale,
         case
-            when last_decided.decided_on + kinds.cooldown_days > current_days.as_of
+            -- people act after the day of the data: without a cool-down nothing waits for the next one
+            when kinds.cooldown_days > 0 and last_decided.decided_on + kinds.cooldown_days > current_days.as_of
                 then last_decided.decided_on + kinds.cooldown_days
         end as cools_until,
-        -- what makes a customer pay less leaves the least margin; what is owed is given all the same
+        -- what makes a customer pay less leaves the least margin; what is owed is given; contracts are kept
         case
             when
                 margined.monthly_change_minor < 0
-                and margined.margin < (select rules.min_margin from rules)
+                and margined.margin < rules.min_margin
                 then 'min_margin'
+            when {{ text_in_json('margined.evidence', '$.locked_until') }} is not null then 'contract_lock'
         end as refusal
     from margined
-    inner join kinds
-        on margined.kind = kinds.kind
-    inner join current_days
-        on margined.account_id = current_days.account_id
-    left join decided
-        on
-            margined.account_id = decided.account_id
-            and margined.recommendation_id = decided.recommendation_id
+    inner join kinds on margined.kind = kinds.kind
+    inner join current_days on margined.account_id = current_days.account_id
+    cross join rules
+    left join decided on {{ same_keys('margined', 'decided', ['account_id', 'recommendation_id']) }}
     left join last_decided
         on
-            margined.account_id = last_decided.account_id
-            and margined.customer_id = last_decided.customer_id
+            {{ same_keys('margined', 'last_decided', ['account_id', 'customer_id']) }}
             and {{ conflict_key('margined.kind', 'kinds.conflict_group') }} = last_decided.conflict_key
     left join scored_days
-        on
-            margined.account_id = scored_days.account_id
-            and kinds.rests_on = scored_days.model_name
+        on margined.account_id = scored_days.account_id and kinds.rests_on = scored_days.model_name
     left join doubts
-        on
-            margined.account_id = doubts.account_id
-            and kinds.rests_on = doubts.model_name
+        on margined.account_id = doubts.account_id and kinds.rests_on = doubts.model_name
     left join doubts as data_doubts
         on
             margined.account_id = data_doubts.account_id

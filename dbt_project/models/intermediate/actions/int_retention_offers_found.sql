@@ -3,7 +3,19 @@
 with
 
 risks as ({{ risks_ahead() }}),
-subscriptions as (select * from {{ ref('dim_subscriptions') }}),
+-- a coupon lowers one subscription, revenue is the customer's: whose bill is of several parts is left to a person
+subscriptions as (
+    select
+        *,
+        count(*) over (partition by account_id, customer_id) as subscriptions_living
+    from {{ ref('dim_subscriptions') }}
+    where status not in ('canceled', 'incomplete', 'incomplete_expired')
+),
+-- collected from, and on no schedule, which would undo the coupon
+free as (
+    select * from {{ ref('stg_stripe__subscriptions') }}
+    where pause_behavior is null and subscription_schedule_id is null
+),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
 coupons as (select * from {{ ref('stg_stripe__coupons') }} where is_valid and not is_deleted),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'retention_offer'),
@@ -23,18 +35,11 @@ ranked as (
 numbered as (
 
     select
-        ranked.account_id,
         kinds.kind,
-        ranked.as_of,
-        ranked.customer_id,
-        ranked.horizon_days,
+        {{ columns_of('ranked', ['account_id', 'customer_id', 'as_of', 'horizon_days', 'base_rate']) }},
+        {{ columns_of('ranked', ['risk_rank', 'customers_scored', 'reasons', 'model_version']) }},
         cast(ranked.probability as decimal(9, 6)) as probability,
         ranked.probability as risk,
-        ranked.base_rate,
-        ranked.risk_rank,
-        ranked.customers_scored,
-        ranked.reasons,
-        ranked.model_version,
         subscriptions.subscription_id,
         subscriptions.currency,
         months.committed_mrr_minor,
@@ -54,11 +59,7 @@ numbered as (
         {{ divide_half_up(
             'months.mrr_minor * coupons.duration_in_months * cast(coupons.percent_off * 1000000 as bigint)',
             '100 * 1000000'
-        ) }} as amount_minor,
-        row_number() over (
-            partition by ranked.account_id, ranked.customer_id
-            order by subscriptions.started_at, subscriptions.subscription_id
-        ) as subscription_number
+        ) }} as amount_minor
 
     from ranked
     cross join kinds
@@ -72,8 +73,12 @@ numbered as (
         on
             {{ same_keys('ranked', 'subscriptions', ['account_id', 'customer_id']) }}
             and subscriptions.status = 'active'
+            and subscriptions.subscriptions_living = 1
             and not subscriptions.has_discount
-            and not subscriptions.cancel_at_period_end
+            -- also one that ends on a day that somebody has set
+            and subscriptions.canceled_at is null
+    inner join free
+        on {{ same_keys('subscriptions', 'free', ['account_id', 'subscription_id']) }}
     inner join months
         on
             {{ same_keys('subscriptions', 'months', ['account_id', 'customer_id', 'currency']) }}
@@ -85,7 +90,7 @@ numbered as (
         and ranked.probability >= kinds.min_lift * ranked.base_rate
 ),
 
-chosen as (select * from numbered where subscription_number = 1 and amount_minor > 0),
+chosen as (select * from numbered where amount_minor > 0),
 advised as ({{ retained_months('chosen', 'customer_id', 'advised_months') }}),
 retained as ({{ retained_months('chosen', 'customer_id', 'value_months') }}),
 

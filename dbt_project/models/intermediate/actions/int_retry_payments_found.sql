@@ -1,6 +1,7 @@
 {# Open invoices that Stripe collects by itself and tries no more, or not soon, and that another try may still collect:
    not after a refusal that is final (seed decline_reasons) while the same card is on file, nor what is in dispute, nor a
-   first invoice, for which Stripe waits for the customer. #}
+   first invoice, for which Stripe waits for the customer, nor while a charge is under way (a debit takes days), nor what
+   is to be paid in instalments. #}
 with
 
 invoices as (select * from {{ ref('fct_receivables_ageing') }} where collection_method = 'charge_automatically'),
@@ -9,6 +10,13 @@ tries as (select * from {{ ref('int_invoice_tries') }}),
 customers as (select * from {{ ref('stg_stripe__customers') }} where not is_deleted),
 subscriptions as (select * from {{ ref('stg_stripe__subscriptions') }}),
 reasons as (select * from {{ ref('decline_reasons') }}),
+plans as (
+    select distinct
+        account_id,
+        {{ text_in_json('params', '$.invoice') }} as invoice_id
+    from {{ ref('int_actions_executed') }}
+    where kind = 'payment_plan' and undone_at is null
+),
 rules as (
     {{ rules_of('retry_payment', ['hours_to_next_attempt']) }}
 ),
@@ -21,7 +29,7 @@ tried as (
         max(attempt_number) as tries_made,
         {{ latest_by('payment_method_id', 'attempt_number') }} as payment_method_id,
         {{ latest_by('is_last_one_allowed', 'attempt_number') }} as is_forbidden,
-        bool_or(is_disputed) as is_disputed
+        bool_or(is_disputed or outcome = 'pending') as is_unsettled
 
     from tries
     group by
@@ -48,6 +56,11 @@ found as (
         cast(coalesce(tried.tries_made, invoices.attempt_count) as integer) as tries_made,
         coalesce(invoices.last_decline_reason, 'unknown') as reason,
         coalesce(reasons.in_words, 'the bank gave a reason of its own') as reason_in_words,
+        coalesce(
+            coalesce(subscriptions.default_payment_method_id, customers.default_payment_method_id)
+            != tried.payment_method_id,
+            false
+        ) as has_other_method,
         cast(coalesce(invoices.last_failed_at, invoices.finalized_at) as date) as last_tried_on,
         -- on the day after as_of, when somebody can act on it
         greatest(1 + {{ days_from(
@@ -70,16 +83,17 @@ found as (
             invoices.account_id = subscriptions.account_id
             and invoices.subscription_id = subscriptions.subscription_id
     left join tried
-        on
-            invoices.account_id = tried.account_id
-            and invoices.invoice_id = tried.invoice_id
+        on {{ same_keys('invoices', 'tried', ['account_id', 'invoice_id']) }}
+    left join plans
+        on {{ same_keys('invoices', 'plans', ['account_id', 'invoice_id']) }}
     left join reasons
         on invoices.last_decline_reason = reasons.decline_reason
     where
         invoices.amount_remaining_minor > 0
         and invoices.attempt_count > 0
         and coalesce(stripe_invoices.billing_reason, '') != 'subscription_create'
-        and not coalesce(tried.is_disputed, false)
+        and not coalesce(tried.is_unsettled, false)
+        and plans.invoice_id is null
         and (
             not coalesce(reasons.is_final or tried.is_forbidden, false)
             or coalesce(subscriptions.default_payment_method_id, customers.default_payment_method_id)

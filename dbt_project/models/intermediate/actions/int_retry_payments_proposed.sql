@@ -7,6 +7,7 @@ kinds as (select * from {{ ref('action_kinds') }} where kind = 'retry_payment'),
 currencies as (select * from {{ ref('currencies') }}),
 nexts as (select * from {{ ref('message_templates') }} where kind = 'retry_payment_next' and locale = 'en'),
 lasts as (select * from {{ ref('message_templates') }} where kind = 'retry_payment_last' and locale = 'en'),
+others as (select * from {{ ref('message_templates') }} where kind = 'retry_payment_other' and locale = 'en'),
 
 in_words as (
 
@@ -20,12 +21,13 @@ in_words as (
                 'anyway': share_to_text('invoices.chance_anyway'),
                 'next_attempt': date_text('invoices.next_payment_attempt_at'),
             }) }}
-        end as stripe_tries
+        end || case when invoices.has_other_method then ' ' || others.body else '' end as stripe_tries
 
     from invoices
     cross join kinds
     cross join nexts
     cross join lasts
+    cross join others
     inner join currencies
         on invoices.currency = currencies.currency
 

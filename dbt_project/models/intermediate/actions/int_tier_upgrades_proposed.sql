@@ -69,8 +69,12 @@ proposed as (
         }) }} as params,
         preconditions.precondition,
         {{ move_evidence('moves') }} as evidence,
-        -- advised for its quota, or for its price alone
-        case when moves.is_pressed then moves.kind else 'tier_upgrade_priced' end as template,
+        -- advised for its quota, where nothing is forecast by its pace, or for its price alone
+        case
+            when not moves.is_pressed then 'tier_upgrade_priced'
+            when moves.basis < 0 then 'tier_upgrade_paced'
+            else moves.kind
+        end as template,
         {{ as_json_text({
             'cheaper_chance': 'moves.cheaper_chance_words',
             'comparison': 'moves.comparison',

@@ -61,12 +61,9 @@ valued as (
         on {{ same_keys('quotes', 'quoted', quote) }}
     inner join intervals
         on quotes.billing_interval = intervals.billing_interval
-    inner join customers
-        on {{ same_keys('quotes', 'customers', ['account_id', 'customer_id']) }}
-    inner join currencies
-        on quotes.currency = currencies.currency
-    left join meters
-        on {{ same_keys('quotes', 'meters', ['account_id', 'meter_id']) }}
+    inner join customers on {{ same_keys('quotes', 'customers', ['account_id', 'customer_id']) }}
+    inner join currencies on quotes.currency = currencies.currency
+    left join meters on {{ same_keys('quotes', 'meters', ['account_id', 'meter_id']) }}
 
 )
 
@@ -86,7 +83,10 @@ select
     {{ share_of('next_cost_minor - current_cost_minor', 'current_cost_minor') }} as pct_change,
     monthly_minor as monthly_change_minor,
     {{ as_json_text({'customer': 'customer_id', 'line_items': 'line_items'}) }} as params,
-    {{ as_json_text({'currency': 'currency', 'customer': 'customer_id', 'livemode': 'livemode'}) }} as precondition,
+    {{ as_json_text({
+        'currency': 'currency', 'customer': 'customer_id', 'livemode': 'livemode',
+        'other_subscriptions': json_of_values([]),
+    }) }} as precondition,
     {{ as_json_text({
         'as_of': date_text('as_of'), 'before_quantity': as_text('before_quantity'),
         'current_cost_minor': 'current_cost_minor', 'effect': as_text('effect'), 'ended_at': time_text('ended_at'),

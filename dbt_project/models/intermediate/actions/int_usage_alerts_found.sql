@@ -70,7 +70,8 @@ paced as (
     inner join days
         on
             {{ same_keys('likely', 'days', item) }}
-            and days.forecast_date <= cast(likely.period_end as date)
+            -- a period that ends at midnight has none of that day
+            and cast(days.forecast_date as timestamp) < likely.period_end
 
 ),
 

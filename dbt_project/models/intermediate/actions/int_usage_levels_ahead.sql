@@ -69,10 +69,9 @@ levels as (
     inner join tiers
         on {{ same_keys('watched', 'tiers', ['account_id', 'price_id', 'currency']) }}
     where
-        tiers.upper_bound >= watched.quantity_so_far
+        tiers.upper_bound >= greatest(watched.quantity_so_far, coalesce(watched.last_quantity, 0))
         and tiers.upper_bound > coalesce(watched.included_units, 0)
     group by {{ columns_of('watched', item) }}
-    having min(tiers.upper_bound) >= max(watched.last_quantity)
     union all
     select
         {{ columns_of('watched', item) }},

@@ -47,7 +47,7 @@ select
     cast(ranked.line_number as integer) as line_number,
     ranked.customer_id,
     {{ fill_template('templates.body', {
-        'customer': safe_text('coalesce(customers.name, ranked.customer_id)'),
+        'customer': safe_name('customers.name', 'ranked.customer_id'),
         'customer_id': 'ranked.customer_id',
         'invoice_day': date_text('ranked.period_end'),
         'total': money_to_text('ranked.total_minor', 'ranked.currency', 'currencies.minor_unit_exponent'),

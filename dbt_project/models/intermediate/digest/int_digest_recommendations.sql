@@ -1,5 +1,5 @@
-{# What is advised in all, what was left out and why, and the best of it; Amounts of two currencies are never compared,
-   nor those of two kinds: the best of one is named. #}
+{# What is advised in all, what was left out and why, and the best of it. Amounts of two currencies are never compared,
+   nor those of two kinds: the best of one kind in one currency is named. #}
 {{ config(tags=['after_ml']) }}
 with
 
@@ -68,7 +68,8 @@ totals as (
         on current_days.account_id = left_out.account_id
     inner join templates
         on templates.kind = case
-            when counted.recommended > 0 then 'digest_advice' when left_out.withheld > 0 then 'digest_advice_withheld'
+            when counted.recommended > 0 then 'digest_advice'
+            when left_out.withheld > 0 or counted.held_back > 0 then 'digest_advice_withheld'
         end
 ),
 
@@ -77,22 +78,23 @@ ranked as (
         recommendations.*,
         kinds.conflict_group = 'bill' as is_of_bills,
         count(*) over (partition by recommendations.account_id, recommendations.kind) as of_kind,
+        count(*) over by_currency as of_currency,
         row_number() over (
-            partition by recommendations.account_id, recommendations.kind
-            order by abs(recommendations.expected_value_minor) desc, recommendations.recommendation_id asc
+            by_currency order by abs(recommendations.expected_value_minor) desc, recommendations.recommendation_id asc
         ) as rank_in_kind
     from recommendations
     inner join kinds
         on recommendations.kind = kinds.kind
     where recommendations.kind != 'customer_message' and not recommendations.is_held_back
-
+    window by_currency as (partition by recommendations.account_id, recommendations.kind, recommendations.currency)
 ),
 
 best as (
     select
         account_id,
         cast(1 + row_number() over (
-            partition by account_id order by rank_in_kind asc, is_of_bills desc, of_kind desc, kind desc
+            partition by account_id
+            order by rank_in_kind asc, is_of_bills desc, of_kind desc, kind desc, of_currency desc, currency asc
         ) as integer) as line_number,
         customer_id,
         replace(kind, '_', ' ') || ': ' || reason as text

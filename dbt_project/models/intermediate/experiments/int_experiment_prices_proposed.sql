@@ -2,6 +2,7 @@
    are moved to it. #}
 {% set key = ['account_id', 'experiment_id', 'variant'] %}
 {% set price = ['account_id', 'book', 'price_id', 'currency'] %}
+{% set terms = ['account_id', 'product_id', 'meter_id', 'billing_interval', 'interval_count'] %}
 with
 
 states as (
@@ -94,8 +95,7 @@ proposed as (
     left join products on {{ same_keys('prices', 'products', ['account_id', 'product_id']) }}
     left join prices as made
         on
-            prices.account_id = made.account_id
-            and prices.product_id = made.product_id
+            {{ same_keys('prices', 'made', terms) }}
             and wanted.currency = made.currency
             and wanted.experiment_id = made.experiment_id
             and wanted.variant = made.experiment_variant

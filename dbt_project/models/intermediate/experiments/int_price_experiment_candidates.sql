@@ -7,12 +7,19 @@ variants as (
     where refusal is null and enrolled_on is null and as_of < ends_on
 ),
 prices as (select * from {{ ref('dim_prices') }}),
+sold as (
+    select * from {{ ref('stg_stripe__prices') }} where is_active and not is_deleted and experiment_id is null
+),
+products as (select * from {{ ref('stg_stripe__products') }}),
 book_tiers as (select * from {{ ref('int_price_book_tiers') }} where tier_index = 1 and minimum_amount_minor = 0),
 items as (select * from {{ ref('int_subscription_items') }} where is_alive and not is_deleted),
 subscriptions as (select * from {{ ref('stg_stripe__subscriptions') }}),
 described as (select * from {{ ref('dim_subscriptions') }}),
 customers as (select * from {{ ref('dim_customers') }} where not is_deleted),
 daily_usage as (select * from {{ ref('fct_usage_daily') }}),
+
+-- of prices alike one is sold today; who pays another has it for a reason, and the variant could not tell them apart
+catalogue as ({{ catalogue_places('sold', 'products') }}),
 
 priced as (
 
@@ -21,7 +28,7 @@ priced as (
         variants.experiment_id,
         prices.price_id,
         prices.currency,
-        bool_and(prices.is_active and prices.experiment_id is null) as is_in_catalogue,
+        bool_and(catalogue.place is not null) as is_in_catalogue,
         bool_and(variants.is_control or book_tiers.book is not null) as is_priced
     from variants
     inner join prices
@@ -29,6 +36,7 @@ priced as (
             variants.account_id = prices.account_id
             and variants.plan = coalesce(prices.plan, '')
             and variants.meter = prices.meter_event_name
+    left join catalogue on {{ same_keys('prices', 'catalogue', ['account_id', 'price_id']) }} and catalogue.place = 1
     left join book_tiers
         on
             {{ same_keys('prices', 'book_tiers', ['account_id', 'price_id', 'currency']) }}

@@ -5,6 +5,7 @@
 with
 
 candidates as (select * from {{ ref('int_price_experiment_candidates') }}),
+locks as (select * from {{ ref('contract_locks') }}),
 risks as (select * from {{ ref('churn_risk') }} where is_current and horizon_days = {{ churn_horizon_days() }}),
 earlier as (
 
@@ -18,29 +19,7 @@ earlier as (
 
 ),
 
-locks as (
-
-    select
-        customer_id,
-        subscription_id,
-        coalesce({{ cast_or_null('locked_until', 'date') }}, date '9999-12-31') as locked_until
-    from {{ ref('contract_locks') }}
-
-),
-
-locked as (
-
-    select distinct
-        candidates.account_id,
-        candidates.subscription_id
-    from candidates
-    inner join locks
-        on
-            coalesce(locks.customer_id = candidates.customer_id, locks.subscription_id is not null)
-            and coalesce(locks.subscription_id = candidates.subscription_id, locks.customer_id is not null)
-            and candidates.as_of < locks.locked_until
-
-),
+locked as ({{ locked_subscriptions('candidates', 'locks') }}),
 
 barred as (
 

@@ -1,6 +1,7 @@
 {# What each assigned customer used and was billed before an experiment and in it, whether it was moved or not, and
    whether it left. Logarithms are decimals: they add up to the same in any order, doubles do not. Bills are those of whole periods:
-   what closed in the days before, and what began and closed within the days that count. #}
+   what closed in the days before, and what began and closed within the days that count; in the currency of the price
+   that varies, as who pays in two has two sums. #}
 {% set key = ['account_id', 'experiment_id', 'variant', 'is_control', 'customer_id'] %}
 with
 
@@ -22,6 +23,7 @@ windows as (
 
     select
         {{ columns_of('assigned', key) }},
+        assigned.currency,
         controls.meter,
         controls.starts_on,
         controls.starts_on - cast(controls.pre_days as integer) as before_from,
@@ -67,7 +69,7 @@ billed as (
     from windows
     inner join invoices
         on
-            {{ same_keys('windows', 'invoices', ['account_id', 'customer_id']) }}
+            {{ same_keys('windows', 'invoices', ['account_id', 'customer_id', 'currency']) }}
             and invoices.period_end > windows.before_from
             and invoices.period_end < windows.after_to + 1
     group by {{ columns_of('windows', key) }}
@@ -97,7 +99,9 @@ select
     {{ log_of_mean('billed.before_minor', 'billed.before_bills') }} as log_revenue_before,
     {{ log_of_mean('billed.after_minor', 'billed.after_bills') }} as log_revenue_after,
     left_since.churned_on,
-    coalesce(2 * billed.highest_minor * billed.before_bills >= 3 * billed.before_minor, false) as is_shocked
+    coalesce(
+        billed.highest_minor > 0 and 2 * billed.highest_minor * billed.before_bills >= 3 * billed.before_minor, false
+    ) as is_shocked
 from windows
 left join used on {{ same_keys('windows', 'used', key) }}
 left join billed on {{ same_keys('windows', 'billed', key) }}

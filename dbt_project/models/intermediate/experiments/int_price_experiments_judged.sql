@@ -32,7 +32,9 @@ typed as (
         designs.primary_metric,
         coalesce(designs.seed, '') as seed,
         lower(designs.is_released) as is_released,
-        {{ texts_in_one('designs', common) }} as design
+        {{ texts_in_one('designs', common) }} as design,
+        -- who stops an experiment changes nothing of it
+        {{ texts_in_one('designs', common[:-1]) }} as fixed
     from designs
     cross join as_of
 
@@ -53,7 +55,8 @@ enrolled as (
     select
         said.account_id,
         said.experiment_id,
-        min(said.as_of) as enrolled_on
+        min(said.as_of) as enrolled_on,
+        min(said.design) as fixed_then
     from said
     inner join as_of
         on
@@ -68,6 +71,7 @@ held as (
     select
         typed.*,
         enrolled.enrolled_on,
+        enrolled.fixed_then,
         sold.account_id is not null as is_sold,
         books.book is not null as is_book_known,
         case when books.is_refused then coalesce(books.refusal, '') end as book_refusal,

@@ -2,6 +2,7 @@
    changes is what their last 30 days would have cost at the new price less what they cost: the answer is tested. #}
 {% set key = ['account_id', 'experiment_id', 'variant'] %}
 {% set item = ['account_id', 'subscription_item_id'] %}
+{% set terms = ['account_id', 'product_id', 'meter_id', 'billing_interval', 'interval_count'] %}
 with
 
 states as (
@@ -16,6 +17,7 @@ currencies as (select * from {{ ref('currencies') }}),
 meters as (select * from {{ ref('stg_stripe__meters') }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'price_test_assignment'),
 daily_usage as (select * from {{ ref('fct_usage_daily') }}),
+locks as (select * from {{ ref('contract_locks') }}),
 
 to_move as (
 
@@ -37,11 +39,15 @@ to_move as (
     inner join prices on {{ same_keys('assignments', 'prices', ['account_id', 'price_id']) }}
     inner join prices as made
         on
-            {{ same_keys('prices', 'made', ['account_id', 'product_id', 'currency']) }}
+            {{ same_keys('prices', 'made', terms) }}
+            and assignments.currency = made.currency
             and assignments.experiment_id = made.experiment_id
             and assignments.variant = made.experiment_variant
 
 ),
+
+-- a contract may have been signed since the draw
+locked as ({{ locked_subscriptions('to_move', 'locks') }}),
 
 used as (
 
@@ -104,7 +110,9 @@ valued as (
     inner join currencies on to_move.currency = currencies.currency
     inner join preconditions on {{ same_keys('to_move', 'preconditions', ['account_id', 'subscription_id']) }}
     left join meters on {{ same_keys('to_move', 'meters', ['account_id', 'meter_id']) }}
+    left join locked on {{ same_keys('to_move', 'locked', ['account_id', 'subscription_id']) }}
     cross join kinds
+    where locked.subscription_id is null
 
 )
 

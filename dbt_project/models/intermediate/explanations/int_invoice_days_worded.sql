@@ -1,12 +1,25 @@
 {# The days behind an invoice's usage, for the meter whose change its text names first: three at most, as usage_drivers
-   has them, and only where both compare the same two periods. None for periods older than usage_drivers_days. #}
+   has them, and only where both compare the same two periods. Days against the change drove nothing, however large: where
+   usage rose, the days on which it did. None for periods older than usage_drivers_days. #}
 {% set key = ['account_id', 'invoice_id'] %}
 with
 
 parts as (select * from {{ ref('int_invoice_parts_worded') }} where part = 'usage'),
-drivers as (select * from {{ ref('usage_drivers') }} where driver = 'quantity' and amount_minor != 0),
+quantity_drivers as (select * from {{ ref('usage_drivers') }} where driver = 'quantity'),
 currencies as (select * from {{ ref('currencies') }}),
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
+
+drivers as (
+
+    select
+        *,
+        -- also what no day says belongs to the change of the period
+        sum(quantity_change) over (
+            partition by account_id, subscription_item_id, period_start
+        ) as period_quantity_change
+    from quantity_drivers
+
+),
 
 first_parts as (
 
@@ -35,7 +48,10 @@ days as (
         on {{ same_keys('parts', 'drivers', [
             'account_id', 'subscription_item_id', 'period_start', 'previous_period_start',
         ]) }}
-    where drivers.usage_date is not null
+    where
+        drivers.usage_date is not null
+        and drivers.amount_minor != 0
+        and sign(drivers.quantity_change) = sign(drivers.period_quantity_change)
 
 ),
 
@@ -66,6 +82,7 @@ select
     account_id,
     invoice_id,
     max(name) as name,
+    max(case when quantity_change > 0 then 'more' else 'less' end) as direction,
     {{ texts_joined('said', ', ', 'place') }} as days,
     {{ json_of_rows('facts', 'place') }} as facts
 from worded

@@ -7,6 +7,20 @@ parts as (select * from {{ ref('int_invoice_parts_worded') }}),
 days as (select * from {{ ref('int_invoice_days_worded') }}),
 forecasts as (select * from {{ ref('invoice_forecast') }}),
 subscriptions as (select * from {{ ref('dim_subscriptions') }}),
+beyond_total as (select * from {{ ref('invoice_explanation_parts') }} where not is_in_total),
+
+-- what stands between a total and what is due
+settled as (
+
+    select
+        account_id,
+        invoice_id,
+        cast(sum(case when part = 'credit_note' then amount_minor else 0 end) as bigint) as credit_notes_minor,
+        cast(sum(case when part = 'customer_balance' then amount_minor else 0 end) as bigint) as balance_minor
+    from beyond_total
+    group by account_id, invoice_id
+
+),
 
 told as (
 
@@ -41,11 +55,17 @@ joined as (
         told.parts,
         told.facts as parts_facts,
         days.name as days_of,
+        days.direction as days_case,
         days.days,
         days.facts as days_facts,
         subscriptions.status as subscription_status,
+        coalesce(settled.credit_notes_minor, 0) as credit_notes_minor,
+        coalesce(settled.balance_minor, 0) as balance_minor,
         ahead.status as forecast_status,
-        coalesce(explained.next_invoice_day, cast(ahead.period_end as date)) as next_day,
+        ahead.is_last,
+        ahead.is_collected,
+        coalesce(ahead.balance_minor, 0) != 0 as is_next_settled,
+        coalesce(explained.next_invoice_day, explained.draft_day, cast(ahead.period_end as date)) as next_day,
         coalesce(explained.next_total_minor, ahead.total_median_minor) as expected_minor,
         case when explained.next_invoice_id is null then ahead.total_q10_minor end as low_minor,
         case when explained.next_invoice_id is null then ahead.total_q90_minor end as high_minor
@@ -54,6 +74,8 @@ joined as (
         on {{ same_keys('explained', 'told', key) }}
     left join days
         on {{ same_keys('explained', 'days', key) }}
+    left join settled
+        on {{ same_keys('explained', 'settled', key) }}
     left join subscriptions
         on {{ same_keys('explained', 'subscriptions', ['account_id', 'subscription_id']) }}
     left join ahead
@@ -81,20 +103,6 @@ select
         when rest_minor != 0 then '_rest'
         else ''
     end as made_case,
-    case
-        when is_void or amount_due_minor = total_minor then null
-        when total_minor < 0 then 'kept'
-        when amount_due_minor < total_minor then 'less'
-        else 'more'
-    end as due_case,
-    case
-        when is_void then null
-        when status = 'uncollectible' then 'uncollectible'
-        when next_invoice_id is not null then 'next_came'
-        when not is_regular then null
-        when forecast_status = 'ok' and low_minor = high_minor then 'next_fixed'
-        when forecast_status = 'ok' then 'next'
-        when forecast_status is not null then 'next_unknown'
-        when subscription_status in ('canceled', 'incomplete_expired') then 'next_none'
-    end as next_case
+    {{ due_template() }} as due_case,
+    {{ next_template() }} as next_case
 from joined

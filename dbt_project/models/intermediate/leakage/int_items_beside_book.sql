@@ -64,10 +64,7 @@ candidates as (
         prices.price_id as book_price_id,
         row_number() over (
             partition by described.account_id, described.subscription_item_id
-            order by
-                case when prices.price_id = described.default_price_id then 0 else 1 end,
-                prices.created_at desc,
-                prices.price_id desc
+            order by {{ catalogue_order('prices', 'described.default_price_id') }}
         ) as turn
     from described
     inner join prices

@@ -2,8 +2,9 @@
    their order does not matter. #}
 with
 
-treatments as (select * from {{ ref('int_treatments') }} where customer_id is not null),
-matches as (select * from {{ ref('int_treatment_matches') }}),
+-- what a price on trial does is told by price_experiments, against its control and not before its last day
+treatments as (select * from {{ ref('int_treatments') }} where is_first and kind != 'price_test_assignment'),
+matches as (select * from {{ ref('int_treatment_matches') }} where kind != 'price_test_assignment'),
 windows as (select * from {{ ref('int_windows_measured') }}),
 
 subjects as (
@@ -41,7 +42,7 @@ measured as (
         {{ share_of('least(windows.mrr_minor, 100 * starts.mrr_minor)', 'starts.mrr_minor') }} - 1 as mrr_change,
         windows.usage_change,
         cast(case when windows.is_paid then 1 when not windows.is_paid then 0 end as decimal(18, 6)) as paid_share,
-        cast(case when windows.has_churned then 1 else 0 end as decimal(18, 6)) as churn_share
+        cast(cast(windows.has_churned as integer) as decimal(18, 6)) as churn_share
     from subjects
     inner join windows
         on

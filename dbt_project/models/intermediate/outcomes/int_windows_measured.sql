@@ -9,6 +9,7 @@ windows as (select * from {{ ref('int_windows_opened') }}),
 spans as (select * from {{ ref('int_mrr_spans') }}),
 item_days as (select * from {{ ref('fct_usage_daily') }}),
 churn_dates as (select * from {{ ref('int_churn_dates') }} where cause = 'subscription_ended'),
+subscriptions as (select * from {{ ref('int_subscriptions') }} where has_lived),
 invoices as (select * from {{ ref('fct_invoices') }} where status not in ('draft', 'void') and amount_due_minor > 0),
 
 mrr as (
@@ -68,11 +69,27 @@ paid as (
     inner join invoices
         on
             {{ same_keys('windows', 'invoices', ['account_id', 'customer_id', 'currency']) }}
-            and invoices.created_at >= cast(
-                windows.started_on - case windows.horizon_days when 0 then {{ owed_days }} else 0 end as timestamp
-            )
+            and invoices.created_at >= cast(windows.started_on - {{ owed_days }} as timestamp)
             and invoices.created_at < cast(windows.ends_on as timestamp)
+            -- of those before it began, what was open then: a retry or a payment plan is about one of these
+            and (
+                windows.horizon_days = 0
+                or invoices.created_at >= cast(windows.started_on as timestamp)
+                or coalesce(invoices.paid_at >= cast(windows.started_on as timestamp), true)
+            )
     group by {{ columns_of('windows', keys) }}
+
+),
+
+living as (
+
+    select distinct {{ columns_of('windows', keys) }}
+    from windows
+    inner join subscriptions
+        on
+            {{ same_keys('windows', 'subscriptions', ['account_id', 'customer_id']) }}
+            and subscriptions.started_at <= cast(windows.started_on as timestamp)
+            and coalesce(subscriptions.ended_at >= cast(windows.started_on as timestamp), true)
 
 ),
 
@@ -93,9 +110,10 @@ select
     cast(coalesce(mrr.mrr_minor, 0) as bigint) as mrr_minor,
     used.usage_change,
     paid.is_paid,
-    churned.customer_id is not null as has_churned
+    case when living.customer_id is not null then churned.customer_id is not null end as has_churned
 from windows
 left join mrr on {{ same_keys('windows', 'mrr', keys) }}
 left join used on {{ same_keys('windows', 'used', keys) }}
 left join paid on {{ same_keys('windows', 'paid', keys) }}
+left join living on {{ same_keys('windows', 'living', keys) }}
 left join churned on {{ same_keys('windows', 'churned', keys) }}

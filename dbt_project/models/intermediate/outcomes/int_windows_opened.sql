@@ -2,7 +2,8 @@
 {% set subject = ['account_id', 'customer_id', 'currency', 'started_on'] %}
 with
 
-treatments as (select * from {{ ref('int_treatments') }} where customer_id is not null),
+-- what was recovered without its plan has neither kind nor currency
+treatments as (select * from {{ ref('int_treatments') }} where customer_id is not null and currency is not null),
 matches as (select * from {{ ref('int_treatment_matches') }}),
 current_days as (select * from {{ ref('int_as_of') }}),
 

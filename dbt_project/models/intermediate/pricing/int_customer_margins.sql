@@ -52,7 +52,7 @@ used as (
         subscriptions.customer_id,
         subscriptions.currency,
         {{ cost_of('1', 'costs.unit_cost_decimal') }} as cost_minor,
-        true as is_known
+        costs.meter_event_name is null or costs.unit_cost_decimal is not null as is_known
     from subscriptions
     left join costs
         on

@@ -3,11 +3,13 @@
 with
 
 customers as (select * from {{ ref('pricing_scenario_customers') }} where book != 'today' and reach = 'repriced'),
+quantities as (select * from {{ ref('int_scenario_quantities') }}),
 tiers as (select * from {{ ref('int_price_book_tiers') }} where book != 'today'),
 prices as (select * from {{ ref('dim_prices') }}),
 faults as (select * from {{ ref('int_price_book_faults') }}),
 rules as ({{ price_rules() }}),
 costs as ({{ unit_costs() }}),
+unread as ({{ assumptions_unread() }}),
 
 by_basis as (
 
@@ -19,14 +21,28 @@ by_basis as (
         {{ share_of('sum(after_minor - cost_after_minor)', 'sum(after_minor)') }} as margin,
         {{ share_of('sum(case when is_bill_shock then 1 else 0 end)', 'count(*)') }} as shocked_share,
         count(cost_after_minor) < count(*) as has_unknown_cost,
-        max(basis) over (partition by account_id, book) as judged_on
+        max(basis) over (partition by account_id, book, currency) as judged_on
     from customers
     group by account_id, book, currency, basis
 
 ),
 
-judged as (select * from by_basis where basis = judged_on),
+uncosted as ({{ meters_without_cost('quantities') }}),
 
+judged as (
+
+    select
+        by_basis.*,
+        -- where the meters in use are known, it is what a subscription costs
+        concat_ws(' ', by_basis.currency, coalesce(uncosted.meter_event_name, 'subscription')) as without_cost
+    from by_basis
+    left join uncosted
+        on {{ same_keys('by_basis', 'uncosted', ['account_id', 'currency']) }}
+    where by_basis.basis = by_basis.judged_on
+
+),
+
+near_cost as ({{ tiers_near_cost('tiers', 'prices', 'costs', 'rules') }}),
 asked as ({{ competitor_quantities('tiers') }}),
 
 book_tiers as (
@@ -44,7 +60,11 @@ rated as ({{ rate_totals('asked', ['book', 'row_text', 'competitor_minor', 'mini
 select
     judged.account_id,
     judged.book,
-    concat_ws(' ', judged.currency, judged.margin) as row_text,
+    case
+        when judged.has_unknown_cost then judged.without_cost
+        when rules.min_margin is null then 'min_margin'
+        else concat_ws(' ', judged.currency, judged.margin)
+    end as row_text,
     case
         when judged.has_unknown_cost then 'unknown_cost'
         when rules.min_margin is null then 'unknown_rule'
@@ -57,29 +77,28 @@ union all
 select
     judged.account_id,
     judged.book,
-    concat_ws(' ', judged.currency, judged.shocked_share) as row_text,
-    'most_shocked_share' as fault
+    case
+        when rules.bill_shock_share is null then 'bill_shock_share'
+        when rules.most_shocked_share is null then 'most_shocked_share'
+        else concat_ws(' ', judged.currency, judged.shocked_share)
+    end as row_text,
+    case
+        when rules.bill_shock_share is null or rules.most_shocked_share is null then 'unknown_rule'
+        else 'most_shocked_share'
+    end as fault
 from judged
 cross join rules
-where coalesce(judged.shocked_share > rules.most_shocked_share, true)
+where coalesce(judged.shocked_share > rules.most_shocked_share, true) or rules.bill_shock_share is null
 union all
-select
-    tiers.account_id,
-    tiers.book,
-    min(tiers.row_text) as row_text,
-    'min_unit_margin' as fault
-from tiers
-inner join prices
-    on {{ same_keys('tiers', 'prices', ['account_id', 'price_id']) }}
-inner join costs
-    on
-        prices.meter_event_name = costs.meter_event_name
-        and tiers.currency = costs.currency
-cross join rules
-where
-    tiers.unit_amount_decimal > 0
-    and {{ is_below_unit_margin('tiers', 'costs.unit_cost_decimal', 'rules.min_unit_margin') }}
-group by tiers.account_id, tiers.book
+select * from near_cost
+union all
+select distinct
+    judged.account_id,
+    judged.book,
+    unread.row_text,
+    'unread_assumption' as fault
+from judged
+cross join unread
 union all
 select
     rated.account_id,

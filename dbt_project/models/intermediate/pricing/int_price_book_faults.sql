@@ -48,6 +48,7 @@ of_rows as (
             when is_negative then 'negative_price'
             when rows_to_the_bound > 1 then 'duplicate_row'
             when is_untiered and (not is_last or above != 0 or flat_amount_decimal != 0) then 'terms_of_tiers'
+            when has_package and tiers_mode != 'package' then 'terms_of_packages'
             when above > lower_bound then 'gap'
             when above < lower_bound then 'overlap'
             when not has_last and is_highest then 'last_tier_bounded'

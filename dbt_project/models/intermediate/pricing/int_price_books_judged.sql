@@ -9,6 +9,9 @@ customers as (select * from {{ ref('pricing_scenario_customers') }} where reach 
 templates as (select * from {{ ref('message_templates') }} where locale = 'en'),
 as_of as (select * from {{ ref('int_as_of') }}),
 rules as (select * from {{ ref('price_rules') }}),
+tier_rows as ({{ price_book_rows() }}),
+matches as ({{ price_book_matches('tier_rows') }}),
+unmatched as ({{ rows_without_price('as_of', 'tier_rows', 'matches') }}),
 
 worded as (
 
@@ -48,7 +51,7 @@ margins as (
         basis,
         {{ share_of(sum_if_known('after_minor - cost_after_minor'), 'sum(after_minor)') }} as margin,
         count(*) as customers,
-        basis = max(basis) over (partition by account_id, book) as is_judged
+        basis = max(basis) over (partition by account_id, book, currency) as is_judged
     from customers
     group by account_id, book, basis, currency
 
@@ -103,11 +106,12 @@ select
     refused.refusal,
     cast(coalesce(refused.faults, 0) as integer) as faults,
     cast(coalesce(replaced.prices, 0) as integer) as prices_replaced,
+    unmatched.rows_without_price,
     cast(coalesce(reached.customers, 0) as integer) as customers_repriced,
     reached.margin
 from as_of
 cross join named
-{% for relation in ('refused', 'replaced', 'reached') -%}
+{% for relation in ('refused', 'replaced', 'unmatched', 'reached') -%}
     left join {{ relation }}
         on
             as_of.account_id = {{ relation }}.account_id

@@ -84,4 +84,8 @@ inner join as_of
     on together.account_id = as_of.account_id
 where
     together.billed_at <= {{ end_of_day('as_of.as_of') }}
-    and together.billed_at > {{ end_of_day(add_months('as_of.as_of', '-12')) }}
+    -- of the days at the end of a February the later one, so that no year has thirteen months
+    and together.billed_at > greatest(
+        {{ end_of_day(add_months('as_of.as_of', '-12')) }},
+        cast({{ add_months('as_of.as_of + 1', '-12') }} as timestamp)
+    )

@@ -6,9 +6,10 @@ with
 
 quantities as (select * from {{ ref('int_scenario_quantities') }}),
 effects as (select * from {{ ref('int_scenario_effects') }}),
-books as (select * from {{ ref('price_books') }}),
+books as ({{ price_book_names() }}),
 faults as (select * from {{ ref('int_price_book_faults') }}),
 costs as ({{ unit_costs() }}),
+spans as ({{ months_of_bills('quantities') }}),
 
 bills as (
 
@@ -17,12 +18,10 @@ bills as (
         max(segment) as segment,
         cast(round(coalesce(sum(today_minor * weight * repeats), 0)) as bigint) as before_minor,
         cast(sum(invoiced_minor) as bigint) as invoiced_minor,
-        case when basis = 'history' then count(distinct month_start) else 12 end as months,
+        count(distinct month_start) as months_billed,
         cast(round(sum({{ cost_of('quantity', 'unit_cost_decimal') }} * weight * repeats)) as bigint)
             as usage_cost_minor,
         count(unit_cost_decimal) = count(*) as is_cost_known,
-        count(distinct concat_ws(' ', subscription_id, month_start)) * case when basis = 'history' then 1 else 12 end
-            as subscription_months,
         sum(case when today_minor is null then 1 else 0 end) as unrated_periods
     from quantities
     group by {{ keys | join(', ') }}
@@ -53,7 +52,7 @@ named as (
 
     select 'today' as book
     union distinct
-    select {{ book_name('book') }} as book
+    select named as book
     from books
 
 ),
@@ -63,6 +62,8 @@ paired as (
     select
         bills.*,
         named.book,
+        -- a year that begins within a month has bills in thirteen
+        greatest(least(bills.months_billed, 12), spans.longest_months) as months,
         currencies_paid.has_other_currency,
         case
             when effects.repriced_periods > 0 then 'repriced'
@@ -75,7 +76,10 @@ paired as (
         coalesce(effects.locked_periods, 0) as locked_periods,
         bills.before_minor + coalesce(effects.none_change_minor, 0) as unchanged_usage_minor,
         case when bills.is_cost_known then bills.usage_cost_minor end
-        + coalesce({{ cost_of('bills.subscription_months', 'costs.unit_cost_decimal') }}, 0) as before_cost_minor,
+        + case
+            when costs.meter_event_name is null then 0
+            else {{ cost_of('spans.subscription_months', 'costs.unit_cost_decimal') }}
+        end as before_cost_minor,
         {% for bound in bounds -%}
             bills.before_minor + coalesce(effects.{{ bound }}_change_minor, 0) as {{ bound }}_minor,
             case when effects.book is not null then effects.{{ bound }}_cost_change_minor else 0 end
@@ -85,6 +89,8 @@ paired as (
         coalesce(effects.months_shocked, 0) as months_shocked
     from bills
     cross join named
+    inner join spans
+        on {{ same_keys('bills', 'spans', keys) }}
     inner join currencies_paid
         on {{ same_keys('bills', 'currencies_paid', ['account_id', 'customer_id']) }}
     left join faulty

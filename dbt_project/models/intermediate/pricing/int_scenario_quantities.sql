@@ -7,6 +7,7 @@ billed as (select * from {{ ref('int_quantities_billed') }}),
 ahead as (select * from {{ ref('int_quantities_ahead') }}),
 tiers as (select * from {{ ref('int_price_book_tiers') }} where book = 'today'),
 prices as (select * from {{ ref('dim_prices') }}),
+intervals as (select * from {{ ref('billing_intervals') }}),
 customers as (select * from {{ ref('dim_customers') }}),
 subscriptions as (select * from {{ ref('dim_subscriptions') }}),
 as_of as (select * from {{ ref('int_as_of') }}),
@@ -61,6 +62,7 @@ described as (
         subscriptions.started_at,
         case when prices.usage_type = 'metered' then prices.meter_event_name else 'licensed' end as meter_event_name,
         prices.usage_type = 'metered' as is_metered,
+        {{ share_of('12 * prices.interval_count', 'intervals.intervals_per_year') }} as period_months,
         tiers.marginal_price,
         case when prices.usage_type = 'metered' then costs.unit_cost_decimal else 0 end as unit_cost_decimal,
         locks.locked_until,
@@ -70,6 +72,8 @@ described as (
         on numbered.account_id = as_of.account_id
     inner join prices
         on {{ same_keys('numbered', 'prices', ['account_id', 'price_id']) }}
+    left join intervals
+        on prices.billing_interval = intervals.billing_interval
     left join rated
         on {{ same_keys('numbered', 'rated', ['account_id', 'quantity_id']) }}
     left join customers

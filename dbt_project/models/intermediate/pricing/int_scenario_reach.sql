@@ -25,7 +25,7 @@ terms as (
 
     select
         {{ book_name('book') }} as book,
-        nullif(trim(segment), '') as segment,
+        lower(nullif(trim(segment), '')) as segment,
         lower(nullif(trim(plan), '')) as plan,
         {{ cast_or_null('trim(starts_on)', 'date') }} as starts_on,
         {{ cast_or_null('trim(grandfathers_before)', 'date') }} as grandfathers_before
@@ -53,7 +53,7 @@ met as (
     inner join terms
         on
             replaced.book = terms.book
-            and coalesce(terms.segment = quantities.segment, terms.segment is null)
+            and coalesce(terms.segment = lower(quantities.segment), terms.segment is null)
             and coalesce(terms.plan = lower(quantities.plan), terms.plan is null)
 
 ),

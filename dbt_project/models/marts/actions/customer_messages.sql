@@ -1,6 +1,7 @@
 with
 
-messages as (select * from {{ ref('int_customer_messages_proposed') }}),
+-- nobody sends by mistake what somebody has declined
+messages as (select * from {{ ref('int_customer_messages_proposed') }} where not is_declined),
 
 drafts as (
 

@@ -4,6 +4,9 @@
     'subject_id', 'target_key', 'period', 'currency', 'params', 'precondition', 'reason', 'evidence', 'model_version',
     'confidence', 'as_of',
 ] %}
+{# What is said of a running period stands no longer than it runs: an alert set later would count into the next one. #}
+{% set lapses_at = 'cast(together.as_of + kinds.valid_days as timestamp)' %}
+{% set period_ends_at = cast_or_null(text_in_json('together.evidence', '$.period_end'), 'timestamp') %}
 with
 
 proposals as (select * from {{ ref('int_proposals_worded') }}),
@@ -83,7 +86,7 @@ completed as (
         risks.probability as risk_score,
 
         -- how long it stands
-        cast(together.as_of + kinds.valid_days as timestamp) as expires_at,
+        least({{ lapses_at }}, coalesce({{ period_ends_at }}, {{ lapses_at }})) as expires_at,
         together.is_held_back,
         together.as_of
 

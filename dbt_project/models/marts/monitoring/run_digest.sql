@@ -23,7 +23,7 @@ top_risks as (
         ) as integer) as line_number,
         risks.customer_id,
         {{ fill_template('templates.body', {
-            'customer': safe_text('coalesce(customers.name, risks.customer_id)'),
+            'customer': safe_name('customers.name', 'risks.customer_id'),
             'customer_id': 'risks.customer_id',
             'probability': share_to_text('risks.probability'),
             'horizon_days': 'risks.horizon_days',

@@ -81,8 +81,7 @@ drawn as (
         variants.variant,
         blocked.reason_code as exclusion
     from blocked
-    left join shuffled
-        on {{ same_keys('blocked', 'shuffled', place) }} and blocked.reason_code is null
+    left join shuffled on {{ same_keys('blocked', 'shuffled', place) }} and blocked.reason_code is null
     left join variants
         on
             {{ same_keys('shuffled', 'variants', key) }}
@@ -110,6 +109,7 @@ select
     controls.variant = assigned.variant as is_control,
     assigned.exclusion,
     templates.body as reason,
+    controls.fixed as design,
     coalesce(
         assigned.enrolled_on,
         case when controls.is_released = 'true' and controls.as_of + 1 >= controls.starts_on then controls.as_of end

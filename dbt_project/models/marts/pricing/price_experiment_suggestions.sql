@@ -15,7 +15,7 @@ templates as (
     select * from {{ ref('message_templates') }} where locale = 'en' and kind = 'price_experiment_suggestion'
 ),
 
--- the periods that closed in the last 31 days: about a month of revenue
+-- of each item the period that closed within the last month, never two: a month of revenue
 recent as (
 
     select
@@ -35,7 +35,8 @@ recent as (
     inner join as_of
         on
             periods.account_id = as_of.account_id
-            and cast(periods.period_end as date) between as_of.as_of - 30 and as_of.as_of + 1
+            and periods.period_end > {{ add_months('as_of.as_of + 1', -1) }}
+            and periods.period_end < as_of.as_of + 2
     inner join prices on {{ same_keys('steps', 'prices', ['account_id', 'price_id']) }}
     inner join customers on {{ same_keys('periods', 'customers', ['account_id', 'customer_id']) }}
     inner join answers
@@ -78,7 +79,7 @@ in_words as (
 
     select
         ranked.*,
-        case when ranked.plan = '' then 'beside the plans' else 'on ' || ranked.plan end as place,
+        case when ranked.plan = '' then 'beside the plans' else 'on ' || {{ safe_text('ranked.plan') }} end as place,
         {{ amounts_to_text(
             {'revenue': 'ranked.revenue_minor', 'low': 'ranked.change_low_minor', 'high': 'ranked.change_high_minor'},
             'ranked.currency', 'currencies.minor_unit_exponent'
@@ -89,8 +90,7 @@ in_words as (
 )
 
 select
-    in_words.account_id,
-    in_words.currency,
+    {{ columns_of('in_words', ['account_id', 'currency']) }},
     cast(in_words.suggestion_number as integer) as suggestion_number,
     nullif(in_words.plan, '') as plan,
     in_words.meter_event_name,
@@ -106,7 +106,7 @@ select
     in_words.suggestion_number = 1 and in_words.customers_n >= 20 as is_suggested,
     {{ fill_template('templates.body', {
         'tier': 'in_words.tier_index',
-        'meter': 'in_words.meter_event_name',
+        'meter': safe_text('in_words.meter_event_name'),
         'plan': 'in_words.place',
         'revenue': 'in_words.revenue',
         'customers': 'in_words.customers_n',

@@ -1,4 +1,5 @@
-{# What is known of each variant, and in words. Effects are shown once, after the last day. #}
+{# What is known of each variant, and in words. Nothing that compares it with the control is shown before the last day
+   is over, but what has stopped it. #}
 {% set shown = ['usage', 'revenue', 'churn'] %}
 {% set told = ['effect', 'low_80', 'high_80', 'low_95', 'high_95'] %}
 with
@@ -70,10 +71,10 @@ select
     history_n,
     cast(detectable_effect as decimal(18, 6)) as detectable_effect,
     cast(days_needed + settle_days as integer) as days_needed,
-    cast(left_share as decimal(18, 6)) as left_share,
-    cast(control_left_share as decimal(18, 6)) as control_left_share,
-    cast(shocked_share as decimal(18, 6)) as shocked_share,
-    cast(control_shocked_share as decimal(18, 6)) as control_shocked_share,
+    {% for share in ['left_share', 'control_left_share', 'shocked_share', 'control_shocked_share'] -%}
+        cast(case when state in ('ended', 'stopped_by_guardrail') then {{ share }} end as decimal(18, 6))
+            as {{ share }},
+    {% endfor -%}
     {% for metric in shown -%}
         case when state = 'ended' then {{ metric }}_n end as {{ metric }}_n,
         {% for part in told -%}

@@ -1,6 +1,7 @@
 {# How usage moved where the marginal price of an item did (a plan or price change), beside items on unchanged prices
    in the same month: a regression through the origin of log quantity on log price. What moved the price is
-   what the customer chose, so that this is no experiment. #}
+   what the customer chose, so that this is no experiment: periods at an experiment's price are left out, whose effect
+   price_experiments tells, once it is over. #}
 with
 
 periods as (select * from {{ ref('fct_usage_periods') }} where not is_open and not is_trial and quantity > 0),
@@ -8,6 +9,7 @@ tiers as (select * from {{ ref('int_price_book_tiers') }} where book = 'today'),
 customers as (select * from {{ ref('dim_customers') }}),
 levels as ({{ segments_and_all() }}),
 as_of as (select * from {{ ref('int_as_of') }}),
+tests as (select * from {{ ref('dim_prices') }} where experiment_id is not null),
 templates as (select * from {{ ref('message_templates') }} where kind = 'pricing_observational' and locale = 'en'),
 
 priced as (
@@ -23,7 +25,8 @@ priced as (
         on
             {{ same_keys('periods', 'tiers', ['account_id', 'price_id', 'currency']) }}
             and {{ is_in_tier('periods.quantity', 'tiers') }}
-    where tiers.marginal_price > 0 and periods.days_in_period > 0
+    left join tests on {{ same_keys('periods', 'tests', ['account_id', 'price_id']) }}
+    where tiers.marginal_price > 0 and periods.days_in_period > 0 and tests.price_id is null
 
 ),
 
@@ -69,8 +72,7 @@ changes as (
     from stepped
     left join trends
         on {{ same_keys('stepped', 'trends', ['account_id', 'meter', 'month_start']) }}
-    left join customers
-        on {{ same_keys('stepped', 'customers', ['account_id', 'customer_id']) }}
+    left join customers on {{ same_keys('stepped', 'customers', ['account_id', 'customer_id']) }}
     where stepped.is_changed and abs(stepped.price_step) >= 0.01
 
 ),
@@ -86,8 +88,7 @@ summed as (
         cast(sum(changes.price_step * changes.quantity_step) as {{ double_type() }}) as xy,
         cast(sum(changes.quantity_step * changes.quantity_step) as {{ double_type() }}) as yy
     from changes
-    inner join levels
-        on levels.segment in ('all', changes.segment)
+    inner join levels on levels.segment in ('all', changes.segment)
     group by changes.account_id, changes.meter, levels.segment
 
 ),
@@ -115,6 +116,5 @@ select
     true as is_observational,
     templates.body as caveat
 from estimated
-inner join as_of
-    on estimated.account_id = as_of.account_id
+inner join as_of on estimated.account_id = as_of.account_id
 cross join templates

@@ -15,7 +15,8 @@ staying as (
             customers.{{ bound }}_minor - customers.before_cost_minor - customers.{{ bound }}_cost_change_minor
                 as {{ bound }}_margin_minor,
             case
-                when customers.reach != 'repriced' or lifetimes.monthly_churn is null then lifetimes.expected_months_mid
+                when customers.reach != 'repriced' or lifetimes.monthly_churn + lifetimes.lifetime_cap_months is null
+                    then lifetimes.expected_months_mid
                 else cast({{ months_stayed_after_a_change(
                     answered_churn(
                         'lifetimes.monthly_churn', 'customers.unchanged_usage_minor', 'customers.before_minor',

@@ -61,7 +61,8 @@ books as (
         book,
         says,
         is_refused,
-        refusal
+        refusal,
+        rows_without_price
     from judged
     union all
     select
@@ -69,7 +70,8 @@ books as (
         'today' as book,
         cast(null as {{ text_type() }}) as says,
         false as is_refused,
-        cast(null as {{ text_type() }}) as refusal
+        cast(null as {{ text_type() }}) as refusal,
+        cast(null as {{ text_type() }}) as rows_without_price
     from as_of
 
 )
@@ -84,6 +86,7 @@ select
     books.says,
     books.is_refused,
     books.refusal,
+    books.rows_without_price,
     coalesce(summed.customers, today.customers) as customers,
     {% for count in [
         'customers_repriced', 'customers_grandfathered', 'customers_locked', 'customers_not_reached', 'winners', 'losers',

@@ -1,8 +1,9 @@
 {% set key = ['account_id', 'invoice_id'] %}
 {% set kinds = {
-    'head': "'invoice_head_' || invoices.situation",
+    'head': "'invoice_head_' || invoices.situation
+        || case when invoices.situation = 'first' and not invoices.is_earliest then '_regular' else '' end",
     'made': "'invoice_made_' || invoices.made_case",
-    'days': "case when invoices.days is not null then 'invoice_days' end",
+    'days': "'invoice_days_' || invoices.days_case",
     'due': "'invoice_due_' || invoices.due_case",
     'next': "'invoice_' || invoices.next_case",
 } %}
@@ -24,8 +25,10 @@
     'name': 'in_words.days_of',
     'days': 'in_words.days',
     'parts': 'in_words.parts',
+    'last_clause': or_nothing('last.body', ' '),
 } %}
 {% for amount in amounts %}{% do slots.update({amount: 'in_words.' ~ amount}) %}{% endfor %}
+{% set is_banded = "in_words.next_case in ('next', 'next_due')" %}
 with
 
 invoices as (select * from {{ ref('int_invoices_worded') }}),
@@ -50,6 +53,7 @@ in_words as (
 
     select
         invoices.*,
+        case when invoices.is_last then 'invoice_last' end as last_kind,
         {% for sentence, kind in kinds.items() -%}
             {{ kind }} as {{ sentence }}_kind,
         {% endfor -%}
@@ -76,10 +80,12 @@ select
         'currency': 'in_words.currency',
         'days': 'in_words.days_facts',
         'days_of': 'in_words.days_of',
-        'expected_minor': "case when in_words.next_case in ('next', 'next_fixed', 'next_came') then in_words.expected_minor end",
-        'high_minor': "case when in_words.next_case = 'next' then in_words.high_minor end",
+        'expected_minor': 'case when ' ~ is_banded
+            ~ " or in_words.next_case in ('next_fixed', 'next_due_fixed', 'next_came') then in_words.expected_minor end",
+        'high_minor': 'case when ' ~ is_banded ~ ' then in_words.high_minor end',
         'invoice_day': date_text('in_words.invoice_day'),
-        'low_minor': "case when in_words.next_case = 'next' then in_words.low_minor end",
+        'low_minor': 'case when ' ~ is_banded ~ ' then in_words.low_minor end',
+        'next': 'in_words.next_case',
         'next_day': 'case when in_words.next_case is not null then ' ~ date_text('in_words.next_day') ~ ' end',
         'next_invoice_id': 'in_words.next_invoice_id',
         'parts': 'in_words.parts_facts',
@@ -99,5 +105,7 @@ from in_words
     {{ 'inner' if loop.first else 'left' }} join templates as {{ sentence }}
         on in_words.{{ sentence }}_kind = {{ sentence }}.kind
 {% endfor -%}
+left join templates as last
+    on in_words.last_kind = last.kind
 left join reviewed
     on {{ same_keys('in_words', 'reviewed', key) }}

@@ -35,6 +35,7 @@ incidents as (
         {{ columns_of('days', key) }},
         {{ columns_of('anomalies', [
             'anomaly_id', 'kind', 'cause', 'started_on', 'ended_on', 'quantity', 'expected_quantity', 'excess_amount_minor',
+            'is_projected',
         ]) }},
         row_number() over (
             partition by {{ columns_of('days', key) }}
@@ -55,6 +56,7 @@ in_words as (
         coalesce(nullif({{ safe_text('meters.meter_name') }}, ''), days.meter_id, days.subscription_item_id) as name,
         incidents.anomaly_id,
         incidents.kind as incident_kind,
+        'usage_day_incident' || case when incidents.is_projected then '_open' else '' end as incident_template,
         incidents.started_on as incident_from,
         incidents.ended_on as incident_to,
         incidents.quantity as incident_quantity,
@@ -107,4 +109,4 @@ inner join templates as what
 inner join templates as costs
     on in_words.cost_kind = costs.kind
 left join templates as incident
-    on in_words.anomaly_id is not null and incident.kind = 'usage_day_incident'
+    on in_words.anomaly_id is not null and in_words.incident_template = incident.kind
