@@ -81,18 +81,16 @@ def bench(sql: dict[str, str]) -> Iterator[Bench]:
 
 
 def spiked(bench: Bench, **spikes: Row) -> dict[str, Row]:
-    """Credits by customer; each spike is of a customer of its own, with what is said of it.
-
-    Also said, of the invoice: invoice_status (None: there is none), discount_minor; of the customer: owes (currency of
-    the balance), status (of the subscription).
-    """
+    """Credits by customer; each spike is of a customer of its own, with what is said of it, of its invoice
+    (invoice_status, None: there is none; billed_minor, discount_minor) and customer (owes: a currency; status)."""
     anomalies, periods, invoices, lines, people, subs = ([] for _ in range(6))
     for name, said in spikes.items():
         state, discount = said.pop("invoice_status", "paid"), said.pop("discount_minor", 0)
+        amount = said.pop("billed_minor", 9000)
         billed: Row = {"invoice_id": f"in_{name}", "subscription_item_id": f"si_{name}"}
         if state is not None:
             invoices.append({"invoice_id": f"in_{name}", "status": state})
-            lines += [billed | {"amount_minor": 9000, "discount_minor": discount, "is_metered": True}]
+            lines += [billed | {"amount_minor": amount, "discount_minor": discount, "is_metered": True}]
         owner: Row = {"customer_id": name, "currency": said.pop("owes", said.get("currency", "usd"))}
         people.append(owner | {"name": f"<b>{name}", "livemode": False, "is_deleted": False})
         living: Row = {"customer_id": name, "subscription_id": f"sub_{name}", "status": said.pop("status", "active")}
@@ -141,6 +139,7 @@ def test_a_credit_is_for_a_real_spike_that_was_billed_lately_and_between_floor_a
         void={"invoice_status": "void"},
         given_up={"invoice_status": "uncollectible"},
         never_billed={"invoice_status": None},
+        billed_nothing={"billed_minor": 0},
         other_currency={"owes": "eur"},
         gone={"status": "canceled"},
     )

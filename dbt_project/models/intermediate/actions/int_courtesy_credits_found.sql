@@ -27,6 +27,8 @@ billed as (
     from lines
     inner join invoices on {{ same_keys('lines', 'invoices', ['account_id', 'invoice_id']) }}
     group by lines.account_id, lines.invoice_id, lines.subscription_item_id
+    -- of nothing there is no share, and least() of nothing and the cap would be the cap
+    having sum(lines.amount_minor) > 0
 
 ),
 
@@ -68,8 +70,7 @@ found as (
         {{ value_months('kinds.value_months') }} as value_months
 
     from anomalies
-    inner join current_days
-        on anomalies.account_id = current_days.account_id
+    inner join current_days on anomalies.account_id = current_days.account_id
     cross join kinds
     cross join rules
     inner join caps
@@ -78,8 +79,7 @@ found as (
         on {{ same_keys('anomalies', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
     inner join billed
         on {{ same_keys('periods', 'billed', ['account_id', 'invoice_id', 'subscription_item_id']) }}
-    left join effects
-        on anomalies.account_id = effects.account_id
+    left join effects on anomalies.account_id = effects.account_id
     left join months
         on
             {{ same_keys('anomalies', 'months', ['account_id', 'customer_id', 'currency']) }}
