@@ -14,6 +14,7 @@ from actions.state import Action
 from actions.text import money, safe_text, table
 
 _LONG = 1_000  # a published reason may be a few sentences
+_OVER = ("done", "undone", "failed", "declined")  # no approval is good for anything any more
 _SCORES = ("confidence", "risk_score", "pct_change", "margin", "model_version")
 WAY_ON = """\
 sending, ambiguous: `python -m actions apply --send` goes on, and looks in Stripe before it sends again.
@@ -43,10 +44,11 @@ def everything(action: Action, row: dict[str, Any]) -> str:
     row: the recommendation as `published` read it; the ledger has no names, so it cannot tell the reason.
     """
     plan, planned, currency = action.plan, action.planned, action.planned.currency or ""
+    ends = None if action.state in _OVER else action.approval_ends_us
     given = "; ".join(f"{event.actor} until {stamp(event.facts['expires_us'])}" for event in action.approvals)
     head = {
         "id": action.action_id,
-        "state": action.state + (f", good until {stamp(ends)}" if (ends := action.approval_ends_us) else ""),
+        "state": action.state + (f", good until {stamp(ends)}" if ends else ""),
         "kind": action.kind + (f", undoes {plan['undoes']}" if plan.get("undoes") else ""),
         "for": f"{planned.customer_id or 'no single customer'} {planned.subscription_id or ''}",
         "account": f"{planned.account_id}, {'LIVE' if planned.livemode else 'test'} mode",
@@ -152,6 +154,7 @@ def _evidence(published: object, currency: str) -> str:
     said = {
         name.removesuffix("_minor"): money(value, currency) if name.endswith("_minor") and type(value) is int else value
         for name, value in found.items()
+        if value is not None  # what does not apply here
     }
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items()) or "none"
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 TEXT_LIMIT = 200  # a reason is a sentence; more would push the amount off the approval screen
 MARKS = 2  # accents on one letter; a tower of them would paint over the lines above
@@ -51,6 +52,14 @@ def money(amount_minor: int, currency: str) -> str:
     sign, digits = ("-" if amount_minor < 0 else ""), str(abs(amount_minor)).zfill(decimals + 1)
     whole, fraction = (digits[:-decimals], "." + digits[-decimals:]) if decimals else (digits, "")
     return f"{currency.upper()} {sign}{int(whole):,}{fraction}"
+
+
+def moment(seconds: int) -> str:
+    """Stripe's unix time as `2026-11-22 00:33Z`; as it is where no calendar has such a day."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%MZ}"
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds} (unix time)"
 
 
 def table(rows: list[list[str]]) -> str:

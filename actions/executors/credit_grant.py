@@ -4,7 +4,7 @@ from actions.executors.base import Facts, Row, Undo, carries, require
 from actions.executors.reads import customer_facts, ended, is_ending, require_amount, require_same, require_text, shown
 from actions.port import StripeReader
 from actions.state import Request
-from actions.text import money
+from actions.text import moment, money
 
 PATH = "/v1/billing/credit_grants"
 _NEEDED = {"amount", "applicability_config", "customer"}
@@ -41,7 +41,7 @@ class CreditGrant:
             return [("billing credit", amount, "void"), ("undo", "", "not possible")]
         sent, scope = steps[0].params, steps[0].params["applicability_config"].get("scope", {})
         amount, prices = sent["amount"]["monetary"], ", ".join(str(one.get("id")) for one in scope.get("prices", []))
-        until = f"until {sent['expires_at']} (unix time)" if "expires_at" in sent else "without an end"
+        until = f"until {moment(sent['expires_at'])}" if "expires_at" in sent else "without an end"
         what = f"{money(amount['value'], amount['currency'])} for usage of {prices or 'any metered price'}, {until}"
         return [("billing credit", "", what), ("undo", "", "the grant is voided, while none of it was used")]
 

@@ -7,6 +7,7 @@ from actions.executors.reads import customer_facts, shown
 from actions.executors.swaps import words
 from actions.port import StripeReader
 from actions.state import Request
+from actions.text import moment
 
 ROOT = "/v1/quotes"
 ENDED = {"canceled", "incomplete_expired"}
@@ -35,7 +36,7 @@ class Quote:
             return [("quote", f"{precondition['quote']} {precondition['quote_status']}", "canceled")]
         sent = steps[0].params
         rows = [("line of the quote", "", words(row)) for row in sent["line_items"]]
-        until = f"until {sent['expires_at']} (unix time)" if "expires_at" in sent else "as long as the account says"
+        until = f"until {moment(sent['expires_at'])}" if "expires_at" in sent else "as long as the account says"
         undo = "cancels the quote, until the customer has accepted it"
         rows.append(("once accepted", "", "a new subscription beside those there are: none of them ends by it"))
         return [*rows, ("quote", "", f"open {until}, to be accepted by the customer"), ("undo", "", undo)]

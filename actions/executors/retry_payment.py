@@ -36,7 +36,7 @@ class RetryPayment:
 
     def describe(self, steps: list[Request], precondition: Facts) -> list[Row]:
         amount = money(precondition["amount_remaining"], precondition["currency"])
-        tried = f"open, {amount} to pay, {precondition['attempt_count']} attempts"
+        tried = f"open, {amount} to pay, tries so far: {precondition['attempt_count']}"
         return [(f"invoice {precondition['invoice']}", tried, f"the customer's payment method is charged {amount}"),
                 ("undo", "", "not possible: a payment is only given back by a refund")]  # fmt: skip
 

@@ -5,6 +5,7 @@ from actions.executors.base import Facts, Row, Undo, carries, require
 from actions.executors.subscriptions import CHANGEABLE, IMPLIED, facts_of
 from actions.port import StripeReader
 from actions.state import Request
+from actions.text import moment
 
 ROOT = "/v1/subscription_schedules"
 CREATE, UPDATE, RELEASE = (f"SubscriptionSchedule{verb}Params" for verb in ("Create", "Update", "Release"))
@@ -45,7 +46,7 @@ class ScheduleChange:
         pairs = zip(now["items"], later["items"], strict=True)
         rows = [("item", swaps.words(old), swaps.words(new)) for old, new in pairs if old != new]
         undo = "releases the schedule, before that time; later a plan with the previous prices is needed"
-        return [*rows, ("from", "", f"{later['start_date']} (unix time), the period's end"), ("undo", "", undo)]
+        return [*rows, ("from", "", f"{moment(later['start_date'])}, the period's end"), ("undo", "", undo)]
 
     def expected(self, request: Request, precondition: Facts) -> Facts:
         """Also: no other schedule, not ending, and nothing on it that phases would take away."""

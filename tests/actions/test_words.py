@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from actions import screen
 from actions.state import load
-from actions.text import money, redact, safe_text
+from actions.text import moment, money, redact, safe_text
 from tests.actions.conftest import Desk, credit
 
 POISON = "\x1b[2J\x1b]0;x\x07\u202e\u2066\u200b\u200f\ufeff\u00ad\r\n\t\x9b\u2028\u3164\u2800\U000e0041\ud800"
@@ -80,6 +81,11 @@ def test_the_last_filter_leaves_ids_and_words_alone() -> None:
     assert redact("Authorization: Bearer abc.def-ghi") == "Authorization: [secret]"
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(1_795_307_600, "2026-11-22 00:33Z"), (10**15, f"{10**15} (unix time)")])
+def test_stripes_moments_are_days_that_people_read(seconds: int, said: str) -> None:
+    assert moment(seconds) == said
+
+
 DECIMALS = {"usd": 2, "jpy": 0, "kwd": 3, "eur": 2, "krw": 0}
 
 
@@ -98,6 +104,15 @@ def test_evidence_that_is_no_table_is_shown_as_it_is(desk: Desk, evidence: str |
 
 def test_evidence_is_words_with_amounts_as_money(desk: Desk) -> None:
     (action,) = desk.approved(credit())
-    said = screen.everything(action, {"evidence": '{"next_cost_minor":79900,"used_share":"0.09"}'})
-    assert "next cost USD 799.00; used share 0.09\n" in said
+    said = screen.everything(action, {"evidence": '{"locked_until":null,"next_cost_minor":79900,"used_share":"0.09"}'})
+    assert " next cost USD 799.00; used share 0.09\n" in said
+    assert "locked" not in said  # null: it does not apply
     assert "Stripe's preview: not asked for yet" in said
+
+
+def test_an_approval_is_good_until_its_action_is_over(desk: Desk) -> None:
+    desk.approved(credit())
+    (action,) = desk.actions()
+    states = ("approved", "sending", "blocked", "done", "undone", "failed", "declined")
+    said = [state for state in states if "good until" in screen.everything(replace(action, state=state), {})]
+    assert said == ["approved", "sending", "blocked"]

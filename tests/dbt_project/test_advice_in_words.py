@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ def test_the_hash_that_an_approval_names_is_that_of_exactly_this_text(bench: Ver
     bench.decide("customer_message", draft["customer_id"], draft["message_recommendation_id"], how="declined")
     bench.run()
     assert bench.rows("from marts.customer_messages") == []
+
+
+def test_no_text_names_the_customer_twice_as_the_published_copy_would_withhold_it() -> None:
+    with (ROOT / "dbt_project" / "seeds" / "message_templates.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["kind"] for row in rows} > {"right_size_downgrade", "right_size_downgrade_message"}
+    named = [
+        row["kind"] for row in rows if any((row[text] or "").count("{customer}") > 1 for text in ("subject", "body"))
+    ]
+    assert named == []
 
 
 POISONED = {

@@ -282,7 +282,7 @@ def test_a_suggestion_counts_a_month_once_and_what_a_trial_price_did_is_no_histo
     bench.put("marts.dim_prices", sold | {"price_id": "p", "plan": "=gr\u202eow<b>th"})
     bench.build("marts", "price_experiment_suggestions")
     [(said,)] = bench.rows("select said from marts.price_experiment_suggestions")
-    assert "of api_calls on gr ow b th: 1 customers pay USD 1.00" in said
+    assert "of api_calls on gr ow b th brings USD 1.00 a month (customers in it: 1)." in said
 
 
 def test_what_a_price_on_trial_does_is_not_told_among_the_outcomes_of_actions(bench: Experiments) -> None:
