@@ -197,7 +197,7 @@ lint-python:
 
 # (The models of staging/ml are a call of score_source, whose macros hand values to each other in a way sqlfluff does not know.)
 lint-sql:
-	@find dbt_project/models -name '*.sql' -not -path '*/staging/ml/*' | xargs -P 2 -n 25 .venv/bin/sqlfluff lint -p 1 --disable-progress-bar
+	@find dbt_project/models -name '*.sql' -not -path '*/staging/ml/*' | xargs -P 2 -n 60 .venv/bin/sqlfluff lint -p 1 --disable-progress-bar
 
 lint-manifest:
 	@$(DBT) --quiet parse $(DBT_AT) --target-path "$(abspath build/manifest)" --log-path "$(abspath build/manifest)" && COLUMNS=160 .venv/bin/dbt-bouncer run
