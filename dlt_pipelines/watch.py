@@ -50,7 +50,7 @@ def keep_watching(
     """Cycle until SIGINT or SIGTERM, which end a running stage first. A failed cycle is told and tried again."""
     stages, pace = watched_stages() if stages is None else stages, pace or Pace()
     failures = 0
-    with suppress(KeyboardInterrupt), interruptible():
+    with suppress(KeyboardInterrupt), interruptible(is_last=True):
         say(f"Watching {settings.inbox}; a cycle every {pace.at_least_every / 60:.0f} minutes anyway. Ctrl-C ends it.")
         while True:
             try:
