@@ -6,7 +6,11 @@ anomalies as (select * from {{ ref('usage_anomalies') }} where kind = 'spike' an
 current_days as (select * from {{ ref('int_as_of') }}),
 periods as (select * from {{ ref('fct_usage_periods') }}),
 invoices as (select * from {{ ref('int_invoices') }} where status in ('open', 'paid')),
-lines as (select * from {{ ref('fct_invoice_lines') }} where is_metered),
+-- (spikes are few, lines are many)
+lines as (
+    select * from {{ ref('fct_invoice_lines') }}
+    where is_metered and subscription_item_id in (select anomalies.subscription_item_id from anomalies)
+),
 months as (select * from {{ ref('fct_mrr_monthly') }}),
 risks as ({{ risks_ahead() }}),
 kinds as (select * from {{ ref('action_kinds') }} where kind = 'courtesy_credit'),
@@ -19,7 +23,6 @@ caps as (select * from {{ ref('action_caps') }}),
 
 -- what a discount left of the price; what is void, written off, or on no invoice was not paid
 billed as (
-
     select
         {{ columns_of('lines', ['account_id', 'invoice_id', 'subscription_item_id']) }},
         {{ share_of('sum(lines.amount_minor - coalesce(lines.discount_minor, 0))', 'sum(lines.amount_minor)') }}
@@ -29,7 +32,6 @@ billed as (
     group by lines.account_id, lines.invoice_id, lines.subscription_item_id
     -- of nothing there is no share, and least() of nothing and the cap would be the cap
     having sum(lines.amount_minor) > 0
-
 ),
 
 found as (
@@ -73,19 +75,16 @@ found as (
     inner join current_days on anomalies.account_id = current_days.account_id
     cross join kinds
     cross join rules
-    inner join caps
-        on kinds.kind = caps.kind and anomalies.currency = caps.currency
+    inner join caps on kinds.kind = caps.kind and anomalies.currency = caps.currency
     inner join periods
         on {{ same_keys('anomalies', 'periods', ['account_id', 'subscription_item_id', 'period_start']) }}
-    inner join billed
-        on {{ same_keys('periods', 'billed', ['account_id', 'invoice_id', 'subscription_item_id']) }}
+    inner join billed on {{ same_keys('periods', 'billed', ['account_id', 'invoice_id', 'subscription_item_id']) }}
     left join effects on anomalies.account_id = effects.account_id
     left join months
         on
             {{ same_keys('anomalies', 'months', ['account_id', 'customer_id', 'currency']) }}
             and months.month_start = {{ month_start('current_days.as_of') }}
-    left join risks
-        on {{ same_keys('anomalies', 'risks', ['account_id', 'customer_id']) }}
+    left join risks on {{ same_keys('anomalies', 'risks', ['account_id', 'customer_id']) }}
     where
         anomalies.excess_amount_minor > 0
         -- what the spike cost is known when its period is over; the window runs from then
