@@ -133,6 +133,12 @@ class PricingBench:
         marks = ", ".join("?" * len(row))
         self.con.execute(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))
 
+    def begin(self, price: Mapping[str, Any]) -> None:
+        """Nobody yet, and one price, p, of API calls."""
+        self.clear()
+        self.add("staging.stg_stripe__meters", meter_event_name="api_calls")
+        self.sell("p", price)
+
     def sell(self, price_id: str, price: Mapping[str, Any], **more: Any) -> None:
         """A monthly price of the catalogue."""
         named = {"plan": "growth", "product_name": "Growth", "usage_type": "metered", "meter_event_name": "api_calls"}

@@ -79,9 +79,7 @@ def made(manifest: dict[str, Any]) -> PricingBench:
 @pytest.fixture
 def bench(made: PricingBench) -> PricingBench:
     """A catalogue of two prices, p in dollars and y in yen, and nobody who uses them yet."""
-    made.clear()
-    made.add("staging.stg_stripe__meters", meter_event_name="api_calls")
-    made.sell("p", TODAY)
+    made.begin(TODAY)
     made.sell("y", YEN, plan="asia", product_name="Asia")
     return made
 

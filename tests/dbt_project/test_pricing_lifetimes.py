@@ -20,9 +20,7 @@ def made(manifest: dict[str, Any]) -> PricingBench:
 @pytest.fixture
 def bench(made: PricingBench) -> PricingBench:
     """A price p in dollars, and nobody who uses it yet."""
-    made.clear()
-    made.add("staging.stg_stripe__meters", meter_event_name="api_calls")
-    made.sell("p", TODAY)
+    made.begin(TODAY)
     return made
 
 

@@ -50,9 +50,7 @@ def made(manifest: dict[str, Any]) -> PricingBench:
 @pytest.fixture
 def bench(made: PricingBench) -> PricingBench:
     """One customer on the price p, which bills by the month."""
-    made.clear()
-    made.add("staging.stg_stripe__meters", meter_event_name="api_calls")
-    made.sell("p", TODAY)
+    made.begin(TODAY)
     made.use("c", "p", 4000)
     return made
 

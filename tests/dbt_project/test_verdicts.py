@@ -134,7 +134,7 @@ def test_an_account_gets_at_most_4000_at_once_the_first_of_each_kind_in_turn(ben
     bench.con.execute(
         "create table intermediate.int_proposals_checked as select account_id, 'id' || kind || number as "
         "recommendation_id, kind, account_id || kind || number as conflict_key, 'c' || number as customer_id, "
-            "'s' || kind || number as subscription_id, false as is_settled, "
+        "'s' || kind || number as subscription_id, false as is_settled, "
         "false as is_stale, false as is_doubted, null::date as cools_until, null as refusal, "
         "null::double as most_share, -number::double as urgency "
         "from (values ('a', 'many', 5000), ('a', 'rare', 100), ('b', 'many', 4000)) as v (account_id, kind, n), "
